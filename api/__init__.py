@@ -1,0 +1,1 @@
+"""Storno: financial batch jobs that can be audited and taken back."""

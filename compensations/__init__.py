@@ -1,0 +1,1 @@
+"""From posted events to reversing events."""

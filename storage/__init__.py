@@ -1,0 +1,1 @@
+"""The event store and the views on SQLAlchemy Core: SQLite and PostgreSQL."""
