@@ -1,0 +1,58 @@
+"""Events to stored bytes and back.
+
+An upcaster turns the state of an old topic into the state of its successor, one step at a time,
+so that what reads events only ever sees the newest classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from .errors import StoreError
+from .events import EVENTS, Event
+
+_encode = msgspec.json.Encoder().encode
+_DECODERS: dict[str, Callable[[bytes], Event]] = {
+    event.TOPIC: msgspec.json.Decoder(event).decode for event in EVENTS
+}
+
+State = dict[str, Any]
+Upcaster = Callable[[State], tuple[str, State]]
+UPCASTERS: dict[str, Upcaster] = {}
+"""Old topic to a function that returns the next topic and its state."""
+
+
+def encode(event: Event) -> bytes:
+    """The event's state as it is stored."""
+    return _encode(event)
+
+
+def decode(topic: str, state: bytes) -> Event:
+    """The event of a stored state, brought forward to its newest version.
+
+    Raises:
+        StoreError: a topic that this version does not know, or a state that is not of its topic.
+    """
+    decoder = _DECODERS.get(topic)
+    try:
+        if decoder is None:
+            return _upcast(topic, state)
+        return decoder(state)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"an event of {topic} cannot be read: {error}. Was the store changed by hand?"
+        ) from None
+
+
+def _upcast(topic: str, state: bytes) -> Event:
+    if topic not in UPCASTERS:
+        raise StoreError(
+            f"this version of storno does not know events of {topic}: use a newer version."
+        )
+    successor, data = UPCASTERS[topic](msgspec.json.decode(state))
+    while successor in UPCASTERS:
+        successor, data = UPCASTERS[successor](data)
+    return decode(successor, _encode(data))

@@ -1,0 +1,209 @@
+"""Entries: what a job's function says should be posted, and what is posted after every check."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from .errors import StornoError
+from .money import AmountError, Rounding, UnknownCurrencyError, exponent, format_minor, to_minor
+
+Side = Literal["D", "C"]
+
+
+class EntryError(StornoError):
+    """An entry that cannot be posted; ``code`` is stable, for scripts and dead letters."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One side of an entry as the job's function gives it; made by ``debit`` and ``credit``."""
+
+    account: str
+    side: Side
+    amount: Decimal
+    currency: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A balanced set of ledger lines.
+
+    Attributes:
+        lines: debits and credits; their sums agree per currency.
+        effective: the business date.
+        posting: the date that decides the accounting period; the effective date where not given.
+        book: the book it is posted to; the job's where not given.
+        text: what an auditor reads beside the amounts.
+    """
+
+    lines: Sequence[Line]
+    effective: dt.date = msgspec.field(default=dt.date.min)
+    posting: dt.date | None = None
+    book: str | None = None
+    text: str = ""
+
+
+class PostedLine(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A stored line: the amount in minor units, and the currency's exponent at the time."""
+
+    account: str
+    side: Side
+    minor: int
+    currency: str
+    exponent: int
+
+
+class PostedEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A stored entry."""
+
+    book: str
+    effective: dt.date
+    posting: dt.date
+    lines: tuple[PostedLine, ...]
+    text: str = ""
+
+
+def debit(account: str, amount: Decimal, currency: str) -> Line:
+    """A line on the debit side. ``amount`` in major units; negative turns the side's total down."""
+    return Line(account, "D", amount, currency)
+
+
+def credit(account: str, amount: Decimal, currency: str) -> Line:
+    """A line on the credit side. ``amount`` in major units; negative turns the side's total down."""
+    return Line(account, "C", amount, currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The accounts and books that may be posted to; empty means any.
+
+    Attributes:
+        accounts: names or shell patterns, such as ``expense:*``.
+        books: the names of the books.
+    """
+
+    accounts: tuple[str, ...] = ()
+    books: tuple[str, ...] = ()
+    _knows: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        patterns = self.accounts
+
+        @lru_cache(maxsize=65_536)
+        def knows(account: str) -> bool:
+            return any(fnmatchcase(account, pattern) for pattern in patterns)
+
+        object.__setattr__(self, "_knows", knows)
+
+    def check_account(self, account: str) -> None:
+        """Refuse an account outside the chart."""
+        if self.accounts and not self._knows(account):
+            raise EntryError(
+                "unknown-account",
+                f"account {account!r} is not in the chart of accounts: correct the record, "
+                "or add the account to [chart] in storno.toml",
+            )
+
+    def check_book(self, book: str) -> None:
+        """Refuse a book that is not listed."""
+        if self.books and book not in self.books:
+            raise EntryError(
+                "unknown-book",
+                f"book {book!r} is not one of {', '.join(self.books)} (books in storno.toml)",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRules:
+    """What a job says about every entry it posts."""
+
+    book: str = "main"
+    rounding: Rounding | None = None
+    chart: Chart = field(default_factory=Chart)
+
+
+def post(entry: Entry, rules: PostingRules) -> PostedEntry:
+    """The entry as it will be stored, after every check.
+
+    Raises:
+        EntryError: with a code that says what is wrong with it.
+    """
+    effective = entry.effective
+    if effective.__class__ is not dt.date:
+        effective = _plain_date(effective, "effective")
+    posting = entry.posting
+    if posting is None:
+        posting = effective
+    elif posting.__class__ is not dt.date:
+        posting = _plain_date(posting, "posting")
+    if effective == dt.date.min:
+        raise EntryError("invalid-entry", "the entry has no effective date: Entry(effective=...)")
+    book = entry.book or rules.book
+    if rules.chart.books:
+        rules.chart.check_book(book)
+    lines = tuple([_post_line(line, rules) for line in entry.lines])
+    _check_balance(lines)
+    return PostedEntry(book, effective, posting, lines, entry.text)
+
+
+def _post_line(line: Line, rules: PostingRules) -> PostedLine:
+    if line.__class__ is not Line:
+        raise EntryError(
+            "invalid-entry", f"a line must come from debit() or credit(), not {line!r}"
+        )
+    account = line.account
+    if account.__class__ is not str or not account or not account.isprintable():
+        raise EntryError("invalid-entry", f"{account!r} is no account name")
+    if rules.chart.accounts:
+        rules.chart.check_account(account)
+    currency = line.currency
+    try:
+        minor = to_minor(line.amount, currency, rules.rounding)
+        return PostedLine(account, line.side, minor, currency, exponent(currency))
+    except AmountError as error:
+        raise EntryError("invalid-amount", f"{account}: {error}") from None
+    except (UnknownCurrencyError, TypeError) as error:
+        raise EntryError("unknown-currency", f"{account}: {error}") from None
+
+
+def _check_balance(lines: tuple[PostedLine, ...]) -> None:
+    if len(lines) == 2:  # the usual entry, settled without a dictionary
+        first, second = lines
+        if (
+            first.minor == second.minor
+            and first.side != second.side
+            and first.currency == second.currency
+        ):
+            return
+    if not lines:
+        raise EntryError("unbalanced-entry", "the entry has no lines")
+    sums: dict[tuple[str, int], int] = {}
+    for line in lines:
+        unit = (line.currency, line.exponent)
+        sums[unit] = sums.get(unit, 0) + (line.minor if line.side == "D" else -line.minor)
+    for (currency, places), difference in sums.items():
+        if difference:
+            more = "debit" if difference > 0 else "credit"
+            raise EntryError(
+                "unbalanced-entry",
+                f"the entry does not balance in {currency}: "
+                f"{format_minor(abs(difference), places)} more on the {more} side",
+            )
+
+
+def _plain_date(value: object, name: str) -> dt.date:
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    raise EntryError("invalid-entry", f"{name}= must be a date, not {type(value).__name__}")

@@ -1,0 +1,156 @@
+"""The record: the life of one business key, and whether it may be posted.
+
+A record's stream keeps two things apart: where its posting stands, and that an attempt to post
+it failed. A failure may follow a posting (a key conflict) any number of times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from hashlib import sha256
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_jsonable_python
+
+from .events import Event, RecordAttempted, RecordFailed, RecordSucceeded
+
+DIGEST_VERSION = "1:"
+
+
+class Incidental:
+    """Marks a field that is no part of a record's content: ``Annotated[str, Incidental()]``.
+
+    Two deliveries of one key that differ only in such fields are the same record.
+    """
+
+
+class Record(BaseModel):
+    """Base of the records of a job: a frozen pydantic model.
+
+    The validated fields are stored with the posting; numbers with a meaning are ``Decimal``.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, validate_by_name=True, validate_by_alias=True, extra="ignore"
+    )
+    incidental_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.incidental_fields = frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if any(isinstance(mark, Incidental) or mark is Incidental for mark in field.metadata)
+        )
+
+
+
+def _encode_other(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.__dict__
+    return to_jsonable_python(value)
+
+
+encode_value = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="string").encode
+"""Any value of a record as canonical JSON: fields in their declared order, decimals as text."""
+
+
+def content_of(record: Record) -> tuple[bytes, str]:
+    """The record's fields as JSON, and the versioned digest of those that are content."""
+    fields = record.__dict__
+    encoded = encode_value(fields)
+    incidental = record.incidental_fields
+    if not incidental:
+        return encoded, DIGEST_VERSION + sha256(encoded).hexdigest()
+    content = {name: value for name, value in fields.items() if name not in incidental}
+    return encoded, DIGEST_VERSION + sha256(encode_value(content)).hexdigest()
+
+
+def same_content(record: Record, stored: bytes) -> bool:
+    """Whether a stored record has the same values, if not the same text: 10.5 and 10.50."""
+    try:
+        other = type(record).model_validate_json(stored)
+    except ValueError:
+        return False
+    return all(
+        value == getattr(other, name)
+        for name, value in record.__dict__.items()
+        if name not in record.incidental_fields
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordState:
+    """The fold of a record's stream.
+
+    Attributes:
+        version: of its last event; 0 where there is none.
+        posting: the posting in force and its version.
+        in_doubt: an attempt to call out whose outcome is not known.
+    """
+
+    version: int = 0
+    posting: RecordSucceeded | None = None
+    posting_version: int = 0
+    in_doubt: RecordAttempted | None = None
+
+
+NEW = RecordState()
+
+
+def evolve(state: RecordState, event: Event) -> RecordState:
+    """The state after one more event."""
+    version = state.version + 1
+    match event:
+        case RecordSucceeded():
+            return RecordState(version, event, version, None)
+        case RecordAttempted():
+            return replace(state, version=version, in_doubt=event)
+        case RecordFailed():
+            return replace(state, version=version, in_doubt=None)
+        case _:
+            return replace(state, version=version)
+
+
+class Standing(Enum):
+    """How a record that is to be posted stands to what its stream already holds."""
+
+    FREE = "free"
+    POSTED_HERE = "posted here"
+    POSTED_ELSEWHERE = "posted elsewhere"
+    CONFLICT = "conflict"
+
+
+def standing(
+    state: RecordState, record: Record, digest: str, place: tuple[str, str, int]
+) -> Standing:
+    """Whether the record may be posted.
+
+    Args:
+        state: of the record's stream.
+        record: the validated record.
+        digest: its content's.
+        place: run, partition and ordinal, to tell a repeated key from the same input record.
+    """
+    posting = state.posting
+    if posting is None:
+        return Standing.FREE
+    if posting.digest != digest and not same_content(record, posting.record):
+        return Standing.CONFLICT
+    if (posting.run, posting.partition, posting.ordinal) == place:
+        return Standing.POSTED_HERE
+    return Standing.POSTED_ELSEWHERE
+
+
+def conflict_message(state: RecordState) -> str:
+    """What a key conflict says: which posting stands in the way."""
+    posting = state.posting
+    assert posting is not None, "a conflict is with a posting"
+    return (
+        f"the key was posted with other content by run {posting.run}, record {posting.ordinal}: "
+        "correct the key or the record, or discard it"
+    )

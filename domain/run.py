@@ -1,0 +1,231 @@
+"""The run: one job with one set of identifying parameters, through all its attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from .errors import ConflictError, NotAllowedError, UsageError
+from .events import (
+    Actor,
+    Counts,
+    Event,
+    RunAbandoned,
+    RunCompleted,
+    RunFailed,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    RunStopRequested,
+    Worker,
+)
+
+
+class Status(StrEnum):
+    """Where a run stands."""
+
+    NEW = "new"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """The fold of a run's stream.
+
+    Attributes:
+        version: of its last event; 0 where there is none.
+        started: its first event.
+        holder: the worker of its last attempt.
+        stop_requested: why somebody asked it to stop, if the attempt has not ended since.
+        orderly: attempts that ended by themselves, and so gave their claims back.
+        pass_from: the number of the first chunk of the pass through the input that is under way.
+    """
+
+    version: int = 0
+    status: Status = Status.NEW
+    attempt: int = 0
+    started: RunStarted | None = None
+    holder: Worker | None = None
+    stop_requested: RunStopRequested | None = None
+    orderly: frozenset[int] = frozenset()
+    pass_from: int = 0
+
+
+def evolve(state: RunState, event: Event) -> RunState:
+    """The state after one more event."""
+    state = replace(state, version=state.version + 1)
+    match event:
+        case RunStarted():
+            return replace(
+                state,
+                status=Status.RUNNING,
+                attempt=event.attempt,
+                started=event,
+                holder=event.worker,
+            )
+        case RunResumed():
+            return replace(
+                state,
+                status=Status.RUNNING,
+                attempt=event.attempt,
+                holder=event.worker,
+                stop_requested=None,
+                pass_from=state.pass_from if event.again_from is None else event.again_from,
+            )
+        case RunStopRequested():
+            return replace(state, stop_requested=event)
+        case RunStopped():
+            return _ended(state, Status.STOPPED)
+        case RunFailed():
+            return _ended(state, Status.FAILED)
+        case RunCompleted():
+            return _ended(state, Status.COMPLETED)
+        case RunAbandoned():
+            return _ended(state, Status.ABANDONED)
+        case _:
+            return state
+
+
+def _ended(state: RunState, status: Status) -> RunState:
+    return replace(
+        state, status=status, stop_requested=None, orderly=state.orderly | {state.attempt}
+    )
+
+
+def fold(events: list[Event]) -> RunState:
+    """The state of a run from all its events."""
+    state = RunState()
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The intent to start or go on with a run.
+
+    Attributes:
+        identity: digest of the job's name, key definition and record model.
+        code: digest of the job's source code, recorded with each attempt.
+        again: with a reason, reads a completed run's input once more.
+        next_chunk: the number after the highest chunk, where a pass ``again`` begins.
+        start_limit: how many attempts the job allows.
+    """
+
+    identity: str
+    parameters: dict[str, Any]
+    source: dict[str, Any]
+    code: str
+    worker: Worker
+    actor: Actor
+    book: str
+    again: bool = False
+    reason: str = ""
+    next_chunk: int = 0
+    start_limit: int | None = None
+
+
+def start(state: RunState, intent: Start) -> tuple[Event, ...]:
+    """Begin the run's next attempt; nothing where the run is completed.
+
+    The caller has made sure that nobody alive holds a running run.
+
+    Raises:
+        NotAllowedError: abandoned, or over the start limit.
+        ConflictError: the job is not the one that the run was started with.
+        UsageError: ``again`` without a reason.
+    """
+    if intent.again and not intent.reason:
+        raise UsageError("running it again needs a reason: add --reason TEXT.")
+    if state.status is Status.ABANDONED:
+        raise NotAllowedError(
+            "the run was abandoned and is not started again: use other parameters."
+        )
+    if state.status is Status.COMPLETED and not intent.again:
+        return ()
+    _check_identity(state, intent)
+    if intent.start_limit is not None and state.attempt >= intent.start_limit:
+        raise NotAllowedError(
+            f"the run was started {state.attempt} times and its job allows {intent.start_limit} "
+            "(start_limit): raise the limit, or abandon the run."
+        )
+    if state.status is Status.NEW:
+        return (
+            RunStarted(
+                attempt=1,
+                identity=intent.identity,
+                parameters=intent.parameters,
+                source=intent.source,
+                code=intent.code,
+                worker=intent.worker,
+                actor=intent.actor,
+                book=intent.book,
+            ),
+        )
+    again = state.status is Status.COMPLETED
+    takeover = state.status is Status.RUNNING
+    return (
+        RunResumed(
+            attempt=state.attempt + 1,
+            code=intent.code,
+            worker=intent.worker,
+            actor=intent.actor,
+            why="again" if again else "takeover" if takeover else "resume",
+            again_from=intent.next_chunk if again else None,
+            reason=intent.reason,
+        ),
+    )
+
+
+def _check_identity(state: RunState, intent: Start) -> None:
+    started = state.started
+    if started is not None and started.identity != intent.identity:
+        raise ConflictError(
+            "the job's key definition or record model changed since the run was started: restore "
+            "it to go on with this run, or abandon the run and start another with new parameters."
+        )
+
+
+def request_stop(state: RunState, actor: Actor, reason: str) -> tuple[Event, ...]:
+    """Ask a running run to stop; nothing where that was asked already."""
+    if state.status is not Status.RUNNING:
+        raise NotAllowedError(f"the run is {state.status}, there is nothing to stop.")
+    if state.stop_requested is not None:
+        return ()
+    return (RunStopRequested(actor=actor, reason=reason),)
+
+
+def stop(state: RunState, why: str) -> tuple[Event, ...]:
+    """End the attempt before the input is at its end."""
+    return (RunStopped(attempt=state.attempt, why=why),)
+
+
+def complete(state: RunState, counts: Counts, totals: dict[str, int]) -> tuple[Event, ...]:
+    """End the attempt with an outcome for every record."""
+    return (RunCompleted(attempt=state.attempt, counts=counts, totals=totals),)
+
+
+def fail(state: RunState, error: str, message: str) -> tuple[Event, ...]:
+    """End the attempt by a fault."""
+    return (RunFailed(attempt=state.attempt, error=error, message=message),)
+
+
+def abandon(state: RunState, actor: Actor, reason: str) -> tuple[Event, ...]:
+    """End the run for good; nothing where it has been. The caller knows that nobody works on it.
+
+    Raises:
+        NotAllowedError: the run is completed.
+        UsageError: no reason.
+    """
+    if not reason.strip():
+        raise UsageError("abandoning a run needs a reason: add --reason TEXT.")
+    if state.status is Status.ABANDONED:
+        return ()
+    if state.status is Status.COMPLETED:
+        raise NotAllowedError("the run is completed; a completed run is not abandoned.")
+    return (RunAbandoned(actor=actor, reason=reason),)
