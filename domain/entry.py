@@ -74,12 +74,12 @@ class PostedEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def debit(account: str, amount: Decimal, currency: str) -> Line:
-    """A line on the debit side. ``amount`` in major units; negative turns the side's total down."""
+    """A line on the debit side; ``amount`` in major units, negative lowers the side's total."""
     return Line(account, "D", amount, currency)
 
 
 def credit(account: str, amount: Decimal, currency: str) -> Line:
-    """A line on the credit side. ``amount`` in major units; negative turns the side's total down."""
+    """A line on the credit side; ``amount`` in major units, negative lowers the side's total."""
     return Line(account, "C", amount, currency)
 
 

@@ -48,7 +48,6 @@ class Record(BaseModel):
         )
 
 
-
 def _encode_other(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.__dict__

@@ -1,0 +1,151 @@
+"""What one commit changes in the views, as plain data.
+
+``storage.views`` writes it in a handful of statements, inline in the commit and in a rebuild
+alike; ``apply`` does the same to dictionaries, which is the definition that tests hold the
+statements against. Times and commit numbers are not known before the commit: a change names the
+columns that take them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..domain.events import Event
+
+Row = dict[str, Any]
+Keyed = tuple[Any, ...]
+
+
+class Recorded(NamedTuple):
+    """An event and where it stands."""
+
+    stream: str
+    version: int
+    event: Event
+
+
+class Movement(NamedTuple):
+    """What a commit moves on one account, by currency and dates; the amounts stand beside it."""
+
+    book: str
+    account: str
+    currency: str
+    exponent: int
+    posting: dt.date
+    effective: dt.date
+
+
+@dataclass(slots=True)
+class Upsert:
+    """One row, made where it is not there yet.
+
+    Attributes:
+        table: ``runs``, ``attempts``, ``checkpoint`` or ``dead_letters``.
+        key: the values of its key's columns.
+        put: columns that take a value.
+        add: columns that are raised by a number.
+        times: columns that take the commit's time.
+        commits: columns that take the commit's number.
+    """
+
+    table: str
+    key: Keyed
+    put: Row = field(default_factory=dict)
+    add: dict[str, int] = field(default_factory=dict)
+    times: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+
+
+class Resolved(NamedTuple):
+    """Open dead letters of these records are settled, except those that failed in this commit."""
+
+    run: str
+    partition: str
+    first_ordinal: int
+    last_ordinal: int
+    still_failed: frozenset[int]
+
+
+class Released(NamedTuple):
+    """Claims of this run without an outcome are given back."""
+
+    run: str
+
+
+Change = Upsert | Resolved | Released
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "runs": ("run",),
+    "attempts": ("run", "attempt"),
+    "checkpoint": ("run", "partition", "number"),
+    "dead_letters": ("run", "partition", "ordinal"),
+}
+
+COUNTS = ("read", "succeeded", "skipped", "failed", "discarded")
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one commit changes, in order."""
+
+    rows: list[Change] = field(default_factory=list)
+    movements: dict[Movement, list[int]] = field(default_factory=dict)
+    """Movement to [debit, credit] in minor units and the number of lines."""
+
+
+@dataclass(slots=True)
+class Tables:
+    """The views as dictionaries: table to key to row, and the movements with their commits."""
+
+    rows: dict[str, dict[Keyed, Row]] = field(default_factory=lambda: {table: {} for table in KEYS})
+    movements: list[tuple[int, Movement, tuple[int, ...]]] = field(default_factory=list)
+
+
+def apply(tables: Tables, changes: Changes, number: int, recorded_at: int) -> None:
+    """Apply what a commit changes.
+
+    Args:
+        number: the commit's number.
+        recorded_at: its time, microseconds since 1970 UTC.
+    """
+    for change in changes.rows:
+        match change:
+            case Upsert():
+                _upsert(tables.rows[change.table], change, number, recorded_at)
+            case Resolved():
+                _resolve(tables.rows["dead_letters"].values(), change)
+            case Released():
+                _release(tables.rows["checkpoint"].values(), change)
+    tables.movements.extend(
+        (number, movement, tuple(sums)) for movement, sums in changes.movements.items()
+    )
+
+
+def _upsert(rows: dict[Keyed, Row], change: Upsert, number: int, recorded_at: int) -> None:
+    row = rows.setdefault(change.key, dict(zip(KEYS[change.table], change.key, strict=True)))
+    row.update(change.put)
+    row.update(dict.fromkeys(change.times, recorded_at))
+    row.update(dict.fromkeys(change.commits, number))
+    for column, amount in change.add.items():
+        row[column] = row.get(column, 0) + amount
+
+
+def _resolve(rows: Iterable[Row], change: Resolved) -> None:
+    for row in rows:
+        if (
+            row["run"] == change.run
+            and row["partition"] == change.partition
+            and change.first_ordinal <= row["ordinal"] <= change.last_ordinal
+            and row["ordinal"] not in change.still_failed
+            and row["state"] == "open"
+        ):
+            row["state"] = "resolved"
+
+
+def _release(rows: Iterable[Row], change: Released) -> None:
+    for row in rows:
+        if row["run"] == change.run and row["status"] == "processing":
+            row["status"] = "released"
