@@ -53,6 +53,14 @@ class ExpectationFailedError(ConflictError):
         self.actual = actual
 
 
+class InputChangedError(ConflictError):
+    """The input of a run that is to go on is not what the run has read before."""
+
+
+class SourceError(StornoError):
+    """The input cannot be read, or is not what the source declares it to be."""
+
+
 class StoreError(StornoError):
     """The store cannot be used as it is."""
 
