@@ -1,0 +1,104 @@
+"""What the log needs from a database, and nothing else; sqlite.py and postgresql.py provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import sqlalchemy as sa
+
+from ..domain.errors import StornoError
+
+
+class NewEvent(NamedTuple):
+    """An event to be appended.
+
+    Attributes:
+        stream: the stream's name.
+        version: its place in the stream, from 1.
+        topic: the event class's versioned name.
+        state: what is stored, as it is hashed.
+        leaf: ``event_leaf`` of the four above, 32 bytes; computed before the lock is taken.
+    """
+
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    leaf: bytes
+
+
+class Row(NamedTuple):
+    """A stored event. Positions number all events of the log from 1, without gaps."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One append: a row of ``commits``.
+
+    Attributes:
+        number: from 1, without gaps.
+        first_position: the position of its first event.
+        count: how many events it holds.
+        recorded_at: microseconds since 1970-01-01 UTC, never before the previous commit's.
+        merkle_root: RFC 6962's root over its events' leaves, 32 bytes.
+        chain_hash: ``commit_leaf`` of the above and the previous commit's, 32 bytes.
+    """
+
+    number: int
+    first_position: int
+    count: int
+    recorded_at: int
+    merkle_root: bytes
+    chain_hash: bytes
+
+    @property
+    def last_position(self) -> int:
+        """The position of its last event."""
+        return self.first_position + self.count - 1
+
+
+class Head(NamedTuple):
+    """Where the log stands: the database's clock in microseconds, and the last commit if any."""
+
+    now: int
+    commit: Commit | None
+
+
+class LogDialect(Protocol):
+    """The statements of one log in one database. Each method is one statement, or few."""
+
+    def lock(self, connection: sa.Connection) -> None:
+        """Take the append lock until the transaction ends."""
+
+    def head(self, connection: sa.Connection) -> Head:
+        """Read the last commit, under the lock if one is held."""
+
+    def now(self, connection: sa.Connection) -> int:
+        """The database's clock, microseconds since 1970-01-01 UTC."""
+
+    def versions(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, int]:
+        """The last version of each stream that has events."""
+
+    def insert_events(
+        self, connection: sa.Connection, first_position: int, events: Sequence[NewEvent]
+    ) -> None:
+        """Insert events at consecutive positions."""
+
+    def insert_commit(self, connection: sa.Connection, commit: Commit) -> None:
+        """Insert a commit's row, and wake who waits for it once the transaction commits."""
+
+    def read_streams(self, connection: sa.Connection, streams: Sequence[str]) -> list[Row]:
+        """All events of the streams, by stream and version."""
+
+    def explain(
+        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: Sequence[NewEvent]
+    ) -> StornoError | None:
+        """What a failed append means, if it is a conflict or a held lock; ends the transaction."""

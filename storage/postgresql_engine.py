@@ -1,0 +1,36 @@
+"""Connections to PostgreSQL by psycopg 3."""
+
+from __future__ import annotations
+
+import os
+import socket
+from importlib.util import find_spec
+
+import sqlalchemy as sa
+
+from ..domain.errors import UsageError
+
+
+def create(url: sa.URL) -> sa.Engine:
+    """An engine on PostgreSQL, whatever driver the URL names: READ COMMITTED, psycopg 3."""
+    if find_spec("psycopg") is None:
+        raise UsageError(
+            "PostgreSQL needs the package psycopg, which is not installed. "
+            "Install it with: pip install 'storno[postgres]'"
+        )
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        # The append reads the head in a statement after the lock's; under REPEATABLE READ that
+        # statement would still see the head of before the wait.
+        isolation_level="READ COMMITTED",
+        # A server that was restarted is noticed before the connection is handed out.
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        connect_args={"application_name": _application_name(), "client_encoding": "utf8"}
+        | dict(url.query),
+    )
+
+
+def _application_name() -> str:
+    """Who holds a lock is read from here; PostgreSQL cuts the name at 63 bytes."""
+    return f"storno {os.getpid()}@{socket.gethostname()}"[:63]

@@ -1,0 +1,147 @@
+"""The log's statements for SQLite.
+
+Rows go in by few statements with many rows each: every call into SQLite gives the interpreter's
+lock away and has to win it back, which beside a busy thread costs more than the insert.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Final
+
+import sqlalchemy as sa
+from typing_extensions import override
+
+from ..domain.errors import StornoError, StreamConflictError
+from .dialect import Commit, Head, LogDialect, NewEvent, Row
+from .schema import LogTables, taken_message
+
+SLICES: Final = (1000, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows per INSERT. A prepared statement of 1,000 rows takes about 0.6 ms to prepare and half a
+megabyte to keep, so there are eleven of them and not one for every count that comes along."""
+
+
+class SQLiteLog(LogDialect):
+    """One log in a SQLite file."""
+
+    def __init__(self, tables: LogTables) -> None:
+        events, commits = tables.events.name, tables.commits.name
+        self._events = events
+        self._select_head = (
+            "SELECT number, first_position, count, recorded_at, merkle_root, chain_hash "
+            f"FROM {commits} ORDER BY number DESC LIMIT 1"
+        )
+        self._insert_commit = f"INSERT INTO {commits} VALUES (?, ?, ?, ?, ?, ?)"
+        # The names travel as one JSON array: the statement stays the same for any number.
+        self._select_versions = (
+            "SELECT name.value, "
+            f"(SELECT max(version) FROM {events} WHERE stream = name.value) AS version "
+            "FROM json_each(?) AS name WHERE version IS NOT NULL"
+        )
+        self._select_streams = (
+            f"SELECT position, stream, version, topic, state FROM {events} "
+            "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version"
+        )
+        self._select_taken = (
+            f"SELECT stream, version FROM {events} "
+            "WHERE (stream, version) IN "
+            "(SELECT value ->> 0, value ->> 1 FROM json_each(?)) LIMIT 1"
+        )
+
+    @override
+    def lock(self, connection: sa.Connection) -> None:
+        """Nothing to do: a writer's transaction holds the lock since BEGIN IMMEDIATE."""
+
+    @override
+    def head(self, connection: sa.Connection) -> Head:
+        row = connection.exec_driver_sql(self._select_head).one_or_none()
+        return Head(self.now(connection), None if row is None else Commit(*row))
+
+    @override
+    def now(self, connection: sa.Connection) -> int:
+        """SQLite runs in this process: its clock is this machine's."""
+        return time.time_ns() // 1000
+
+    @override
+    def versions(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, int]:
+        names = json.dumps(list(streams))
+        return dict(connection.exec_driver_sql(self._select_versions, (names,)).tuples().all())
+
+    @override
+    def insert_events(
+        self, connection: sa.Connection, first_position: int, events: Sequence[NewEvent]
+    ) -> None:
+        start = 0
+        for size in _slices(len(events)):
+            rows = enumerate(events[start : start + size], first_position + start)
+            flat = tuple(chain.from_iterable((position, *event[:4]) for position, event in rows))
+            connection.exec_driver_sql(_insert(self._events, size), flat)
+            start += size
+
+    @override
+    def insert_commit(self, connection: sa.Connection, commit: Commit) -> None:
+        connection.exec_driver_sql(
+            self._insert_commit,
+            (
+                commit.number,
+                commit.first_position,
+                commit.count,
+                commit.recorded_at,
+                commit.merkle_root,
+                commit.chain_hash,
+            ),
+        )
+
+    @override
+    def read_streams(self, connection: sa.Connection, streams: Sequence[str]) -> list[Row]:
+        names = json.dumps(list(streams))
+        return list(map(Row._make, connection.exec_driver_sql(self._select_streams, (names,))))
+
+    @override
+    def explain(
+        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: Sequence[NewEvent]
+    ) -> StornoError | None:
+        if str(error.orig) != taken_message(self._events):
+            return None
+        taken = self._taken(connection, events)
+        if taken is None:
+            return None
+        return StreamConflictError(
+            f"{taken[0]} already has an event at version {taken[1]}: somebody appended to it "
+            "meanwhile. Nothing was written; read it again and decide anew."
+        )
+
+    def _taken(
+        self, connection: sa.Connection, events: Sequence[NewEvent]
+    ) -> tuple[str, int] | None:
+        pairs = [(event.stream, event.version) for event in events]
+        twice = _first_repeated(pairs)
+        if twice:
+            return twice
+        found = connection.exec_driver_sql(self._select_taken, (json.dumps(pairs),)).first()
+        return None if found is None else (found.stream, found.version)
+
+
+def _slices(count: int) -> Iterator[int]:
+    for size in SLICES:
+        while count >= size:
+            yield size
+            count -= size
+
+
+@lru_cache(maxsize=256)
+def _insert(table: str, rows: int) -> str:
+    return f"INSERT INTO {table} VALUES {', '.join(['(?, ?, ?, ?, ?)'] * rows)}"
+
+
+def _first_repeated(pairs: Sequence[tuple[str, int]]) -> tuple[str, int] | None:
+    seen: set[tuple[str, int]] = set()
+    for pair in pairs:
+        if pair in seen:
+            return pair
+        seen.add(pair)
+    return None
