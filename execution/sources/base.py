@@ -99,7 +99,6 @@ class Reader(Protocol):
         columns: the records' field names (after aliases), None where only the records know.
         unit: what ``size`` and ``position`` count.
         size: how much input there is, None where unknown.
-        position: how much of it has been read.
     """
 
     columns: tuple[str, ...] | None
@@ -107,7 +106,8 @@ class Reader(Protocol):
     size: int | None
 
     @property
-    def position(self) -> int: ...
+    def position(self) -> int:
+        """How much of the input has been read."""
 
     def read(self, count: int) -> Batch:
         """The next records: ``count`` of them, fewer only at the end, none after it.
@@ -127,7 +127,8 @@ class Reader(Protocol):
         not strong answers None.
         """
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of files and connections."""
 
     def __enter__(self) -> Self: ...
 
@@ -143,7 +144,8 @@ class Source(Protocol):
     """Where a job's records come from."""
 
     @property
-    def strength(self) -> Strength: ...
+    def strength(self) -> Strength:
+        """How surely it notices that its input changed."""
 
     def bind(
         self,

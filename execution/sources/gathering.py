@@ -1,0 +1,81 @@
+"""What a read has put together so far, and where in a file it stands."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from .base import Batch, Malformed, Offset
+from .lines import Encoding, Lines
+
+_KEPT_BYTES = 4096
+
+
+class Gathering:
+    """A batch while it grows: its rows, the hash of its bytes, and the rows' places."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.digest = sha256()
+        self._malformed = False
+        self._places: list[tuple[int, str, int]] = []  # from this row on: file, first line
+
+    def add_rows(self, rows: list[dict[str, Any]], name: str, line: int) -> None:
+        """Records of one line each, from a line on."""
+        self._places.append((len(self.rows), name, line))
+        self.rows += rows
+
+    def add_malformed(self, row: Malformed, name: str, line: int) -> None:
+        """What should have been a record, and begins at a line."""
+        self._places.append((len(self.rows), name, line))
+        self.rows.append(row)
+        self._malformed = True
+
+    def batch(self, next_offset: Offset, *, end: bool) -> Batch:
+        """What has been gathered."""
+        digest = self.digest.hexdigest()
+        return Batch(self.rows, self._malformed, next_offset, digest, end, self._location)
+
+    def _location(self, index: int) -> str:
+        first, name, line = self._places[
+            bisect_right(self._places, index, key=lambda at: at[0]) - 1
+        ]
+        return f"{name} line {line + index - first}"
+
+
+class FileCursor:
+    """Where in a file reading stands: its lines from there on, and the next one's number."""
+
+    def __init__(self, name: str, lines: Lines, encoding: Encoding, line: int) -> None:
+        self.name = name
+        self.lines = lines
+        self.encoding = encoding
+        self.line = line
+
+    def pass_lines(self, count: int, raw: bytes, into: Gathering) -> None:
+        """Go past lines that ``peek`` gave; ``raw`` is all of their bytes."""
+        into.digest.update(raw)
+        self.lines.advance(count, len(raw))
+        self.line += count
+
+    def reject(self, raw: bytes, count: int, message: str, into: Gathering) -> None:
+        """Go past lines that are no record."""
+        into.add_malformed(Malformed(message, self._shown(raw, len(raw))), self.name, self.line)
+        self.pass_lines(count, raw, into)
+
+    def reject_overlong(self, into: Gathering) -> None:
+        """Go past a line that is longer than the limit."""
+        limit = self.lines.limit
+        start, size = self.lines.skip_overlong(into.digest.update, min(_KEPT_BYTES, limit))
+        message = (
+            f"The line has {size:,} bytes, and a record may have {limit:,} (max_record_bytes)."
+        )
+        into.add_malformed(Malformed(message, self._shown(start, size)), self.name, self.line)
+        self.line += 1
+
+    def _shown(self, raw: bytes, size: int) -> Mapping[str, Any]:
+        """The text as found, with escapes for what cannot be shown, and its size if shortened."""
+        text = self.encoding.escape(raw[:_KEPT_BYTES]).rstrip("\r\n").replace("\0", "\\x00")
+        return {"text": text} if size <= _KEPT_BYTES else {"text": text, "bytes": size}

@@ -1,0 +1,102 @@
+"""Whether files still hold the bytes that were read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from hashlib import sha256
+from typing import NamedTuple
+
+from .base import Difference, Offset, Range
+from .files import InputFile, Stream
+
+_BLOCK_BYTES = 1024 * 1024
+
+
+class _Place(NamedTuple):
+    """A byte of the input: in which file, by number, and where in it."""
+
+    file: int
+    byte: int
+
+
+class _Stretch(NamedTuple):
+    """A range by its places."""
+
+    first: _Place
+    stop: _Place
+    digest: str
+
+
+def find_difference(files: Sequence[InputFile], ranges: Iterable[Range]) -> Difference | None:
+    """The first of the ranges whose bytes are no longer what they were.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    numbers = {file.name: number for number, file in enumerate(files)}
+    stretches: list[_Stretch] = []
+    for one in ranges:
+        for offset in (one.first, one.next):
+            if offset and offset["path"] not in numbers:
+                return Difference(str(offset["path"]), "the file is no longer among the input")
+        places = (_place(one.first, numbers), _place(one.next, numbers))
+        stretches.append(_Stretch(*places, one.digest))
+    with closing(_Walk(files)) as walk:
+        for stretch in sorted(stretches):
+            digest, short = walk.hash(stretch.first, stretch.stop)
+            if short or digest != stretch.digest:
+                return Difference(_location(files, stretch), short or "the bytes are not the same")
+    return None
+
+
+def _place(offset: Offset, numbers: dict[str, int]) -> _Place:
+    if not offset:
+        return _Place(0, 0)
+    return _Place(numbers[str(offset["path"])], int(offset["byte"]))
+
+
+def _location(files: Sequence[InputFile], stretch: _Stretch) -> str:
+    first, stop = stretch.first, stretch.stop
+    name = files[first.file].name
+    if first.file == stop.file:
+        return f"{name}, bytes {first.byte:,} to {stop.byte:,}"
+    return f"{name}, byte {first.byte:,}, to {files[stop.file].name}, byte {stop.byte:,}"
+
+
+class _Walk:
+    """Goes once through files, from front to back, hashing stretches."""
+
+    def __init__(self, files: Sequence[InputFile]) -> None:
+        self._files = files
+        self._stream: Stream | None = None
+        self._at = _Place(-1, 0)
+
+    def hash(self, first: _Place, stop: _Place) -> tuple[str, str]:
+        """SHA-256 (hex) of the bytes between two places, and why they do not reach, if so."""
+        digest = sha256()
+        for number in range(first.file, stop.file + 1):
+            stream = self._go_to(_Place(number, first.byte if number == first.file else 0))
+            left = stop.byte - self._at.byte if number == stop.file else None
+            while left != 0 and (block := stream.read(min(left or _BLOCK_BYTES, _BLOCK_BYTES))):
+                digest.update(block)
+                left = None if left is None else left - len(block)
+                self._at = _Place(number, self._at.byte + len(block))
+            if left:
+                return "", f"{self._files[number].name} ends at byte {self._at.byte:,}"
+        return digest.hexdigest(), ""
+
+    def close(self) -> None:
+        """Close the file at hand."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _go_to(self, place: _Place) -> Stream:
+        if self._stream is None or self._at.file != place.file:
+            self.close()
+            self._stream = Stream(self._files[place.file])
+            self._at = _Place(place.file, 0)
+        if self._at != place:
+            self._stream.skip_to(place.byte)
+            self._at = place
+        return self._stream
