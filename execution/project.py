@@ -1,0 +1,213 @@
+"""The project: storno.toml, the settings that hold, and where each of them comes from.
+
+A flag beats the environment, the environment beats storno.toml, storno.toml beats the default.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..domain.entry import Chart
+from ..domain.errors import DefinitionError, UsageError
+from ..domain.events import Actor
+from .suggest import did_you_mean
+
+SETTINGS_FILE = "storno.toml"
+DEFAULT_STORE = "sqlite:///storno.db"
+STORE_VARIABLE = "STORNO_STORE"
+ACTOR_VARIABLE = "STORNO_ACTOR"
+
+_RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChartSettings(_Table):
+    """``[chart]``: the accounts (names or shell patterns) and books that may be posted to."""
+
+    accounts: tuple[str, ...] = ()
+    books: tuple[str, ...] = ()
+
+
+class Settings(_Table):
+    """What storno.toml may hold.
+
+    Attributes:
+        store: the URL of the store; a relative SQLite path starts at the file's folder.
+        jobs: files (``jobs.py``) and modules (``package.module``) that define jobs.
+        chart: accounts and books; empty ones allow any.
+    """
+
+    store: str | None = None
+    jobs: tuple[str, ...] = ()
+    chart: ChartSettings = ChartSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value that holds, and the flag, variable or file it comes from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where jobs, their input and their store are found.
+
+    Attributes:
+        root: the folder of storno.toml, else the current one; relative input paths start here.
+        file: storno.toml, None where there is none.
+        store: the URL of the store, its path absolute.
+    """
+
+    root: Path
+    file: Path | None
+    settings: Settings
+    store: Setting
+
+    @classmethod
+    def find(
+        cls, start: Path, *, store: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> Project:
+        """The project of a folder or of the nearest folder above it.
+
+        Args:
+            start: where to begin to look for storno.toml.
+            store: the URL that a flag named.
+            environment: the process's where not given.
+
+        Raises:
+            DefinitionError: storno.toml cannot be read; the message names file and key.
+            UsageError: what stands for the store is no URL.
+        """
+        variables = os.environ if environment is None else environment
+        start = start.resolve()
+        file = _nearest(start)
+        root = file.parent if file else start
+        settings = read_settings(file) if file else Settings()
+        if store is not None:
+            chosen = Setting("store", _anchored(store, start), "--store")
+        elif variables.get(STORE_VARIABLE):
+            chosen = Setting("store", _anchored(variables[STORE_VARIABLE], start), STORE_VARIABLE)
+        elif settings.store is not None:
+            chosen = Setting("store", _anchored(settings.store, root), SETTINGS_FILE)
+        else:
+            chosen = Setting("store", _anchored(DEFAULT_STORE, root), "default")
+        return cls(root, file, settings, chosen)
+
+    @property
+    def chart(self) -> Chart:
+        """The accounts and books that may be posted to."""
+        return Chart(self.settings.chart.accounts, self.settings.chart.books)
+
+    @property
+    def values(self) -> tuple[Setting, ...]:
+        """Every setting with its origin, as ``storno doctor`` lists them."""
+        chart = self.settings.chart
+        return (
+            Setting("project", str(self.root), SETTINGS_FILE if self.file else "current folder"),
+            Setting("store", without_password(self.store.value), self.store.origin),
+            self._listed("jobs", self.settings.jobs, self.settings),
+            self._listed("chart.accounts", chart.accounts, chart),
+            self._listed("chart.books", chart.books, chart),
+        )
+
+    def _listed(self, name: str, values: tuple[str, ...], table: BaseModel) -> Setting:
+        given = name.rpartition(".")[2] in table.model_fields_set
+        empty = "none" if name == "jobs" else "any"
+        return Setting(name, ", ".join(values) or empty, SETTINGS_FILE if given else "default")
+
+
+def read_settings(file: Path) -> Settings:
+    """The settings of a storno.toml.
+
+    Raises:
+        DefinitionError: it is no TOML, or a key is unknown or of the wrong type.
+    """
+    try:
+        return Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{file} is not valid TOML: {error}.") from None
+    except OSError as error:
+        raise DefinitionError(f"{file} cannot be read: {error.strerror}.") from None
+    except ValidationError as error:
+        faults = " ".join(_fault(each) for each in error.errors())
+        raise DefinitionError(f"{file}: {faults}") from None
+
+
+def resolve_actor(name: str | None, environment: Mapping[str, str] | None = None) -> Actor:
+    """Who acts: ``name``, else STORNO_ACTOR, else the operating system's user.
+
+    Raises:
+        UsageError: the name is empty or unprintable.
+    """
+    variables = os.environ if environment is None else environment
+    user = _os_user()
+    actor = name if name is not None else variables.get(ACTOR_VARIABLE) or user
+    if not actor.strip() or not actor.isprintable():
+        raise UsageError(f"{actor!r} is no name of an actor: give one with --actor NAME.")
+    return Actor(name=actor, os_user=user, host=socket.gethostname())
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def _nearest(start: Path) -> Path | None:
+    for folder in (start, *start.parents):
+        file = folder / SETTINGS_FILE
+        if file.is_file():
+            return file
+    return None
+
+
+def _anchored(url: str, base: Path) -> str:
+    """The URL with the path of a SQLite file made absolute."""
+    if "://" not in url:
+        raise UsageError(
+            f"{url!r} is no URL of a store. For a SQLite file write sqlite:///{url}; for "
+            "PostgreSQL postgresql://user@host/database."
+        )
+    return _RELATIVE_SQLITE.sub(lambda match: f"{match[1]}{base / match[2]}", url, count=1)
+
+
+def _fault(error: ErrorDetails) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path)
+    if error["type"] != "extra_forbidden":
+        return f"{key}: {_lowered(error['msg'])}, not {_shown(error['input'])}."
+    known = tuple(ChartSettings.model_fields if path[0] == "chart" else Settings.model_fields)
+    return f"unknown key {key!r}.{did_you_mean(path[-1], known)} Known: {', '.join(known)}."
+
+
+def _lowered(message: str) -> str:
+    message = message.replace("valid tuple", "list")
+    return message[:1].lower() + message[1:]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid-{os.getuid()}"
