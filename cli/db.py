@@ -1,0 +1,76 @@
+"""``storno db``: make, migrate and back up the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from .errors import DONE
+from .options import COMMON, Common, command, group, note
+
+
+@command("init", "storno db init", "storno db init --store postgresql://ledger@localhost/ledger")
+def init(*, common: Common = COMMON) -> int:
+    """Make an empty store.
+
+    Other commands never make one by themselves: a mistyped address would become a second, empty
+    set of books, into which a run posts everything once more.
+    """
+    from ..execution.project import Project, without_password
+    from ..storage import migrate as schema
+    from .render import say, write_json
+
+    project = Project.find(Path.cwd(), store=common.store)
+    identity = schema.init(project.store.value)
+    shown = without_password(project.store.value)
+    if common.json:
+        write_json({"store": shown, "store_id": identity})
+    else:
+        say(f"Made the store {shown}.")
+    return DONE
+
+
+@command("migrate", "storno db backup before.db && storno db migrate")
+def migrate(*, common: Common = COMMON) -> int:
+    """Bring the store's schema up to date, all of it or nothing."""
+    from ..execution.project import Project
+    from ..storage import migrate as schema
+    from .render import say, write_json
+
+    project = Project.find(Path.cwd(), store=common.store)
+    before, after = schema.migrate(project.store.value)
+    if common.json:
+        write_json({"before": before, "after": after})
+    elif before == after:
+        say(f"The schema is up to date ({after}).")
+    else:
+        say(f"Migrated the schema from {before} to {after}.")
+    return DONE
+
+
+@command("backup", "storno db backup storno-2026-01-31.db")
+def backup(
+    file: Annotated[Path, note("The file to make; it must not exist")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """Copy the store as it stands at this moment, while it is in use.
+
+    The copy of a SQLite store is a store; that of a PostgreSQL store is an archive for pg_restore.
+    """
+    from ..execution.project import Project
+    from ..storage.backup import backup as copy
+    from .render import count, say, write_json
+
+    project = Project.find(Path.cwd(), store=common.store)
+    copy(project.store.value, file)
+    size = file.stat().st_size
+    if common.json:
+        write_json({"file": str(file), "bytes": size})
+    else:
+        say(f"Backed up the store to {file} ({count(size)} bytes).")
+    return DONE
+
+
+db = group("db", "Make, migrate and back up the store.", init, migrate, backup)

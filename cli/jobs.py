@@ -1,0 +1,107 @@
+"""``storno jobs``: the jobs of this project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from .errors import DONE, FAILED
+from .options import COMMON, Common, command, group, note
+
+if TYPE_CHECKING:
+    from ..execution.job import Job
+
+
+@command("list", "storno jobs list", "storno jobs list --json")
+def list_jobs(*, common: Common = COMMON) -> int:
+    """List the jobs that storno.toml names, and what could not be loaded."""
+    from ..execution.catalog import load_catalog
+    from .render import Column, say, write_json, write_table
+    from .session import open_project
+
+    project = open_project(common)
+    catalog = load_catalog(project)
+    if common.json:
+        write_json([{"job": name, "defined_in": catalog.places[name]} for name in catalog.jobs])
+    elif catalog.jobs:
+        rows = [
+            (
+                name,
+                ", ".join(job.parameters.model_fields) or "-",
+                job.key_text,
+                catalog.places[name],
+            )
+            for name, job in catalog.jobs.items()
+        ]
+        columns = (Column("job"), Column("parameters"), Column("key"), Column("defined in"))
+        write_table(columns, rows)
+    elif not catalog.broken:
+        place = project.file or f"{project.root} (it has no storno.toml)"
+        say(f"No jobs. Name the files that define them under jobs in {place}.")
+    for error in catalog.broken:
+        say(f"error: {error}")
+    return FAILED if catalog.broken else DONE
+
+
+@command("show", "storno jobs show payments", "storno jobs show jobs.py:payments --json")
+def show_job(
+    job: Annotated[str, note("A name, path/to/file.py:name or package.module:name")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """Show a job: its parameters, record, key, source and policies."""
+    from ..execution.catalog import find_job
+    from .render import write_fields, write_json
+    from .session import open_project
+
+    project = open_project(common)
+    document = describe(find_job(project, job, current=Path.cwd()))
+    if common.json:
+        write_json(document)
+    else:
+        write_fields({name: _text(value) for name, value in document.items()})
+    return DONE
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """A job's definition, JSON-able."""
+    return {
+        "job": job.name,
+        "parameters": {name: _type(field) for name, field in job.parameters.model_fields.items()},
+        "record": {name: _type(field) for name, field in job.model.model_fields.items()},
+        "key": job.key_text,
+        "source": job.source.describe(),
+        "chunk_records": job.chunk_size,
+        "chunk_seconds": job.chunk_seconds,
+        "retries": job.retry.retries,
+        "tolerance": str(job.tolerance),
+        "record_seconds": job.record_seconds,
+        "rounding": job.rounding.value if job.rounding else None,
+        "book": job.book,
+        "start_limit": job.start_limit,
+        "effect": job.effect,
+        "writes": job.writes,
+    }
+
+
+def _type(field: Any) -> str:
+    annotation = field.annotation
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name}: {_text(each)}" for name, each in value.items()) or "-"
+        case list() | tuple():
+            return ", ".join(map(_text, value)) or "-"
+        case _:
+            return str(value)
+
+
+jobs = group("jobs", "List and show the jobs of this project.", list_jobs, show_job)

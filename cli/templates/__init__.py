@@ -1,0 +1,1 @@
+"""What ``storno init`` writes: small projects that run at once, each with a made-up input."""
