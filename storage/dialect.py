@@ -9,24 +9,7 @@ from typing import NamedTuple, Protocol
 import sqlalchemy as sa
 
 from ..domain.errors import StornoError
-
-
-class NewEvent(NamedTuple):
-    """An event to be appended.
-
-    Attributes:
-        stream: the stream's name.
-        version: its place in the stream, from 1.
-        topic: the event class's versioned name.
-        state: what is stored, as it is hashed.
-        leaf: ``event_leaf`` of the four above, 32 bytes; computed before the lock is taken.
-    """
-
-    stream: str
-    version: int
-    topic: str
-    state: bytes
-    leaf: bytes
+from ..domain.seal import NewEvent
 
 
 class Row(NamedTuple):

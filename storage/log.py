@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 import sqlalchemy as sa
 
 from ..domain.errors import ExpectationFailedError
-from ..domain.seal import EMPTY_CHAIN, commit_leaf, merkle_root
-from .dialect import Commit, Head, LogDialect, NewEvent, Row
+from ..domain.seal import EMPTY_CHAIN, NewEvent, commit_leaf, merkle_root
+from .dialect import Commit, Head, LogDialect, Row
 from .engine import lock_timeout_seconds, writer
 from .schema import LogTables, log_tables
 from .sqlite import SQLiteLog

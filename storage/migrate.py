@@ -94,7 +94,8 @@ def store_id(engine: sa.Engine) -> str:
     """The id that `init` gave the store."""
     with engine.connect() as connection:
         select = sa.select(STORE_META.c.value).where(STORE_META.c.key == "store_id")
-        return connection.execute(select).scalar_one()
+        identity: str = connection.execute(select).scalar_one()
+        return identity
 
 
 def _existing(engine: sa.Engine, connection: sa.Connection) -> str:

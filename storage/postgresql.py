@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from ..domain.errors import StoreBusyError, StornoError, StreamConflictError
-from .dialect import Commit, Head, LogDialect, NewEvent, Row
+from ..domain.seal import NewEvent
+from .dialect import Commit, Head, LogDialect, Row
 from .schema import LogTables
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"

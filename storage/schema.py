@@ -82,12 +82,23 @@ STORE_META = sa.Table(
     sa.Column("value", TEXT, nullable=False),
 )
 
-TRACKING = sa.Table(
-    "tracking",
-    STORE,
-    sa.Column("application_name", TEXT, primary_key=True),
-    sa.Column("notification_id", BIG, nullable=False),
-)
+
+@lru_cache
+def tracking_table(application: str = "") -> sa.Table:
+    """How far an application has followed other applications' logs; "" is the store's own."""
+    return _tracking(sa.MetaData(), table_prefix(application))
+
+
+def _tracking(metadata: sa.MetaData, prefix: str) -> sa.Table:
+    return sa.Table(
+        f"{prefix}tracking",
+        metadata,
+        sa.Column("application_name", TEXT, primary_key=True),
+        sa.Column("notification_id", BIG, nullable=False),
+    )
+
+
+TRACKING = _tracking(STORE, "")
 
 LEASES = sa.Table(
     "leases",

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from ..domain.errors import StornoError, StreamConflictError
-from .dialect import Commit, Head, LogDialect, NewEvent, Row
+from ..domain.seal import NewEvent
+from .dialect import Commit, Head, LogDialect, Row
 from .schema import LogTables, taken_message
 
 SLICES: Final = (1000, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)

@@ -8,7 +8,7 @@ in it. ``--postgresql`` chooses the servers: ``pip`` (PostgreSQL 18, from a whee
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,24 +58,39 @@ def postgresql_servers() -> Iterator[dict[str, Server]]:
 
 
 @pytest.fixture
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Gives the URL of an empty database by name: sqlite, postgresql, postgresql-installed."""
+    made: list[tuple[Server, str]] = []
+
+    def create(database: str) -> str:
+        if database == "sqlite":
+            return f"sqlite:///{tmp_path / 'storno.db'}"
+        server: Server = request.getfixturevalue("postgresql_servers")[database]
+        name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
+        made.append((server, name))
+        return server.create_database(name)
+
+    yield create
+    for server, name in made:
+        server.drop_database(name)
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
     """The URL of a place for a store, on each database; nothing is in it yet."""
-    if request.param == "sqlite":
-        yield _sqlite_url(tmp_path)
-    else:
-        yield from _database(request)
+    return new_database(request.param)
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(new_database: Callable[[str], str]) -> str:
     """The URL of a SQLite file that does not exist yet."""
-    return _sqlite_url(tmp_path)
+    return new_database("sqlite")
 
 
 @pytest.fixture
-def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def postgres_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
     """The URL of an empty PostgreSQL database, on each server."""
-    yield from _database(request)
+    return new_database(request.param)
 
 
 @pytest.fixture
@@ -85,14 +100,3 @@ def engine(store_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(store_url)
     yield engine
     engine.dispose()
-
-
-def _sqlite_url(directory: Path) -> str:
-    return f"sqlite:///{directory / 'storno.db'}"
-
-
-def _database(request: pytest.FixtureRequest) -> Iterator[str]:
-    server: Server = request.getfixturevalue("postgresql_servers")[request.param]
-    name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
-    yield server.create_database(name)
-    server.drop_database(name)
