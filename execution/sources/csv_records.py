@@ -119,8 +119,10 @@ class CsvRecords:
         if parsed is None:
             return
         problem = parsed.problem
-        if not problem and len(parsed.fields) != len(self._columns):
-            problem = f"It has {len(parsed.fields)} fields, and the header {len(self._columns)}."
+        found, expected = len(parsed.fields), len(self._columns)
+        if not problem and found != expected:
+            fields = "field" if found == 1 else "fields"
+            problem = f"It has {found} {fields}, and the header has {expected}."
         if problem:
             cursor.reject(parsed.raw, parsed.lines, problem, into)
         else:

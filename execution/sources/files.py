@@ -42,16 +42,19 @@ class FileSet:
     Attributes:
         patterns: paths, URLs or globs; a glob's files are read in the order of their names.
         base: the folder against which relative paths stand.
+        bound: whether the placeholders are filled.
     """
 
     patterns: tuple[str, ...]
     base: str = ""
+    bound: bool = False
 
     def __post_init__(self) -> None:
         if not self.patterns:
             raise DefinitionError("A source needs at least one path.")
-        for pattern in self.patterns:
-            placeholders(pattern)
+        if not self.bound:
+            for pattern in self.patterns:
+                placeholders(pattern)
 
     def bind(self, parameters: Mapping[str, Any], base: Path | None) -> FileSet:
         """With placeholders filled; in a glob, a parameter's value stands for itself only."""
@@ -59,14 +62,17 @@ class FileSet:
             fill(pattern, parameters, glob.escape if glob.has_magic(pattern) else str)
             for pattern in self.patterns
         )
-        return replace(self, patterns=filled, base=str(base) if base else self.base)
+        return FileSet(filled, str(base or ""), bound=True)
 
     def find(self) -> list[InputFile]:
         """The files there are now.
 
         Raises:
             SourceError: a path or glob finds nothing, or a file is found twice.
+            DefinitionError: there are placeholders, and nobody has filled them.
         """
+        if not self.bound:
+            return self.bind({}, None).find()
         files: dict[str, InputFile] = {}
         for pattern in self.patterns:
             for file in _remote(pattern) if is_url(pattern) else _local(pattern, self.base):
