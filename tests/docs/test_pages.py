@@ -1,0 +1,30 @@
+"""Every command and every block of code in README.md and docs/ does what its page says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .pages import pages
+from .running import ROOT, Page
+
+PAGES = pages(ROOT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_the_page_tells_the_truth(
+    page: Path, tmp_path: Path, new_database: Callable[[str], str]
+) -> None:
+    directory = tmp_path / "page"
+    directory.mkdir()
+
+    with Page(str(page), directory, lambda: new_database("postgresql")) as running:
+        running.run((ROOT / page).read_text())
+
+
+def test_the_readme_and_every_section_are_among_the_pages() -> None:
+    assert Path("README.md") in PAGES
+    sections = {path.parts[1] for path in PAGES if len(path.parts) > 2}
+    assert sections == {"decisions", "explanation", "how-to", "reference", "tutorial"}
