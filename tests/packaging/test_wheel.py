@@ -22,8 +22,8 @@ import importlib, json, pkgutil, sys
 import storno
 imported, failed = [], []
 for module in pkgutil.walk_packages(storno.__path__, "storno.", onerror=failed.append):
-    if module.name.endswith(".__main__"):
-        continue  # it would run
+    if module.name.endswith((".__main__", ".migrations.env")):
+        continue  # programs: run, not imported
     try:
         importlib.import_module(module.name)
         imported.append(module.name)
