@@ -39,6 +39,11 @@ class ChunkState:
     open_claims: tuple[int, ...] = ()
     outcome: ChunkCompleted | ChunkFailed | None = None
 
+    @property
+    def position(self) -> int:
+        """How far the source had been read when the chunk was committed, in the source's unit."""
+        return getattr(self.outcome, "position", None) or 0
+
 
 def evolve(state: ChunkState, event: Event) -> ChunkState:
     """The state after one more event."""

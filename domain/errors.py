@@ -77,6 +77,10 @@ class StoreBusyError(StoreError, ConflictError):
     """Another connection holds the store's lock, and did not let go in time."""
 
 
+class StoreUnavailableError(StoreError):
+    """The connection to the store broke, or the database is restarting: worth another try."""
+
+
 class UnsoundSQLiteError(StoreError):
     """The SQLite library in use has a known defect that can corrupt a store."""
 

@@ -89,12 +89,14 @@ class RecordState:
     Attributes:
         version: of its last event; 0 where there is none.
         posting: the posting in force and its version.
+        postings: how often it has been posted.
         in_doubt: an attempt to call out whose outcome is not known.
     """
 
     version: int = 0
     posting: RecordSucceeded | None = None
     posting_version: int = 0
+    postings: int = 0
     in_doubt: RecordAttempted | None = None
 
 
@@ -106,7 +108,7 @@ def evolve(state: RecordState, event: Event) -> RecordState:
     version = state.version + 1
     match event:
         case RecordSucceeded():
-            return RecordState(version, event, version, None)
+            return RecordState(version, event, version, state.postings + 1)
         case RecordAttempted():
             return replace(state, version=version, in_doubt=event)
         case RecordFailed():
@@ -122,6 +124,7 @@ class Standing(Enum):
     POSTED_HERE = "posted here"
     POSTED_ELSEWHERE = "posted elsewhere"
     CONFLICT = "conflict"
+    IN_DOUBT = "in doubt"
 
 
 def standing(
@@ -136,6 +139,8 @@ def standing(
         place: run, partition and ordinal, to tell a repeated key from the same input record.
     """
     posting = state.posting
+    if state.in_doubt is not None and state.in_doubt.run != place[0]:
+        return Standing.IN_DOUBT
     if posting is None:
         return Standing.FREE
     if posting.digest != digest and not same_content(record, posting.record):

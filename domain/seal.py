@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from struct import Struct
+from typing import NamedTuple
 
 EMPTY_CHAIN = bytes(32)
 """The previous chain hash of the first commit."""
@@ -18,6 +19,24 @@ _LENGTH_AND_VERSION = Struct(">QQ").pack
 _COMMIT_NUMBERS = Struct(">QQQQ").pack
 _LEAF = b"\x00"
 _NODE = b"\x01"
+
+
+class NewEvent(NamedTuple):
+    """An event to be appended.
+
+    Attributes:
+        stream: the stream's name.
+        version: its place in the stream, from 1.
+        topic: the event class's versioned name.
+        state: what is stored, as it is hashed.
+        leaf: ``event_leaf`` of the four above, 32 bytes; computed before the lock is taken.
+    """
+
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    leaf: bytes
 
 
 def event_leaf(stream: str, version: int, topic: str, state: bytes) -> bytes:
@@ -37,6 +56,23 @@ def event_leaf(stream: str, version: int, topic: str, state: bytes) -> bytes:
             )
         )
     ).digest()
+
+
+def event_leaves(
+    streams: Sequence[str], version: int, topic: str, states: Sequence[bytes]
+) -> list[bytes]:
+    """The leaves of many events that share version and topic; the same as ``event_leaf`` of each."""
+    label = topic.encode()
+    middle = _LENGTH_AND_VERSION(version, len(label)) + label
+    leaves = []
+    for stream, state in zip(streams, states, strict=True):
+        name = stream.encode()
+        leaves.append(
+            sha256(
+                b"".join((_LEAF, _LENGTH(len(name)), name, middle, _LENGTH(len(state)), state))
+            ).digest()
+        )
+    return leaves
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:

@@ -16,13 +16,18 @@ from . import checkpoint, dead_letters, ledger, monitoring
 from .changes import Changes, Recorded
 
 
-def project(events: Sequence[Recorded]) -> Changes:
-    """What a commit changes; ``events`` are all of the commit's, in order."""
+def project(events: Sequence[Recorded], posted: Sequence[RecordSucceeded] = ()) -> Changes:
+    """What a commit changes.
+
+    Args:
+        events: the commit's, in order; all of them, or all but those in ``posted``.
+        posted: successes given apart, where only their entries matter (no stream, no version).
+    """
     changes = Changes()
     failed = frozenset(
         recorded.event.ordinal for recorded in events if type(recorded.event) is RecordFailed
     )
-    posted: list[RecordSucceeded] = []
+    posted = list(posted)
     chosen = False
     for recorded in events:
         event = recorded.event

@@ -1,0 +1,93 @@
+"""The fast way: jobs that only post are worked on one chunk ahead of the commit."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from . import retrying, troubles
+from .attempt import Attempt, Closing, Setting
+from .committer import Committer
+from .decide import Decided, against, as_new, has_repeated_keys
+from .plan import Item
+from .preparation import Prepared
+from .troubles import TROUBLES, Trouble
+from .work import TransientError
+
+Step = Prepared | Trouble
+
+
+class Ahead(Attempt):
+    """Inserts first and looks keys up on a conflict; prepares while the database commits."""
+
+    def __init__(self, setting: Setting, committer: Committer) -> None:
+        super().__init__(setting)
+        self._committer = committer
+        self._keys_known = False  # whether the last chunk held keys that the store knew
+        self._in_flight = 0  # records of the chunk that is being committed
+
+    def work(self) -> None:
+        """Go through the chunks, each prepared while the one before it is committed."""
+        item: Item | None = self.first()
+        pending: tuple[Step, Closing, Future[None]] | None = None
+        while item is not None:
+            step = self._prepare(item)
+            if pending is not None:
+                self._settle(*pending)
+            if self.ended:
+                return
+            closing = self._close(step)
+            future = self._committer.submit(closing.sealed, self.expect(closing))
+            pending = (step, closing, future)
+            self._in_flight = closing.counts.read
+            item = closing.following
+        if pending is not None:
+            self._settle(*pending)
+
+    def _prepare(self, item: Item) -> Step:
+        preparer, observer = self.set.preparer, self.set.observer
+        tries = 0
+
+        def prepare(number: int) -> Prepared:
+            nonlocal tries
+            tries = number
+            preparer.last_read = None
+            return preparer.prepare(item, tries=number, limit=self._left())
+
+        try:
+            return retrying.call(
+                prepare,
+                self.job.retry,
+                transient=TransientError,
+                interrupt=self.set.flag.event,
+                waiting=lambda error, number, delay: observer.retrying(str(error), number, delay),
+            )
+        except TROUBLES as error:
+            return Trouble(item, error, tries, preparer.last_read is not None)
+
+    def _left(self) -> int | None:
+        """How many records this chunk may have: the one before it is not settled yet."""
+        return None if self.remaining is None else max(self.remaining - self._in_flight, 1)
+
+    def _close(self, step: Step) -> Closing:
+        if isinstance(step, Trouble):
+            return troubles.closing(self, step)
+        return self.closing(step, self._decided(step))
+
+    def _decided(self, prepared: Prepared) -> Decided:
+        outcomes, drawn = prepared.outcomes, prepared.drawn
+        assert outcomes is not None, "jobs that only post are worked on before"
+        if not self._keys_known and not has_repeated_keys(drawn):
+            return as_new(drawn, outcomes)
+        states = retrying.store_call(lambda: self.journal.records(drawn.streams))
+        self._keys_known = bool(states)
+        return against(drawn, states, lambda index, _: outcomes[index])
+
+    def conflicted(self) -> None:
+        """Look keys up from now on, as long as chunks hold keys that the store knows."""
+        self._keys_known = True
+
+    def _settle(self, step: Step, closing: Closing, future: Future[None]) -> None:
+        """See the commit into the store; where it is refused, decide it anew until it is in."""
+        if not self.settle(closing, future.result):
+            self.commit(lambda: self._close(step))
+        self._in_flight = 0

@@ -1,0 +1,195 @@
+"""The careful way: jobs that call out, or write rows of their own, go chunk after chunk.
+
+Their keys are looked up before the function is called, so that nothing is done for a record that
+is posted already; before a chunk calls out, it is written down that its records are attempted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+
+import msgspec
+import sqlalchemy as sa
+
+from ..domain.chunk import CRASHES_BEFORE_ISOLATION
+from ..domain.errors import StreamConflictError
+from ..domain.events import RecordAttempted, RecordFailed
+from ..domain.record import NEW, RecordState, content_of, evolve
+from ..projections.changes import Recorded
+from . import retrying, troubles
+from .attempt import COMMIT_TRIES, Attempt, Closing
+from .context import idempotency_key
+from .decide import against, may_be_posted
+from .isolation import ProcessDiedError
+from .plan import Item
+from .preparation import Prepared
+from .sealing import seal
+from .troubles import TROUBLES, Trouble
+from .work import Outcome, TransientError
+
+
+class Careful(Attempt):
+    """Looks first, then works, then commits; nothing runs ahead."""
+
+    def work(self) -> None:
+        """Go through the chunks one after the other."""
+        item: Item | None = self.first()
+        while item is not None and not self.ended:
+            closing = self._chunk(item)
+            item = closing.following
+
+    def _chunk(self, item: Item) -> Closing:
+        tries = 0
+
+        def work(number: int) -> Closing:
+            nonlocal tries
+            tries = number
+            self.set.preparer.last_read = None
+            return self._try(item, number)
+
+        try:
+            return retrying.call(
+                work,
+                self.job.retry,
+                transient=TransientError,
+                interrupt=self.set.flag.event,
+                waiting=lambda error, number, delay: self.set.observer.retrying(
+                    str(error), number, delay
+                ),
+            )
+        except TROUBLES as error:
+            trouble = Trouble(item, error, tries, self.set.preparer.last_read is not None)
+            return self.commit(lambda: troubles.closing(self, trouble))
+
+    def _try(self, item: Item, tries: int) -> Closing:
+        prepared = self.prepare(item, tries)
+        if self.job.writes and item.crashes >= CRASHES_BEFORE_ISOLATION:
+            self._set_killers_aside(prepared)
+        done: dict[int, Outcome] = {}  # what was done outside stays done, however often we decide
+        for _ in range(COMMIT_TRIES):
+            states = self._announced(prepared)
+            with self.journal.transaction() if self.job.writes else nullcontext() as connection:
+                closing = self._decide(prepared, states, done, connection)
+                sealed, expect = closing.sealed, self.expect(closing)
+                if self.settle(closing, lambda: self.journal.append(sealed, expect, connection)):  # noqa: B023
+                    return closing
+        raise StreamConflictError(
+            f"run {self.set.run}: chunk {item.chunk.label} met other writers {COMMIT_TRIES} times: "
+            "see who else works on the same keys, then resume the run."
+        )
+
+    def prepare(self, item: Item, tries: int) -> Prepared:
+        """The chunk's records, validated; the function is called when their keys are known."""
+        return self.set.preparer.draw(item, tries=tries, limit=self.remaining)
+
+    def _set_killers_aside(self, prepared: Prepared) -> None:
+        """Find the records that end their process, before they end this one.
+
+        Each is tried in a child with a connection of its own, and rolled back there.
+        """
+        drawn = prepared.drawn
+        for index, record in enumerate(drawn.records):
+            if record is None:
+                continue
+            try:
+                self.set.preparer.isolated(record)
+            except ProcessDiedError as error:
+                drawn.failures[index] = drawn.failed(index, error.code, str(error))
+                drawn.records[index] = None
+            except BaseException:  # noqa: S112 - what it raises is dealt with when it is its turn
+                continue
+
+    def _decide(
+        self,
+        prepared: Prepared,
+        states: Mapping[str, RecordState],
+        done: dict[int, Outcome],
+        connection: sa.Connection | None,
+    ) -> Closing:
+        preparer = self.set.preparer
+        if preparer.context is not None:
+            preparer.context.use(connection)
+        outcome = self._outcome(prepared, done, connection)
+        with preparer.watchdog.watching():
+            decided = against(prepared.drawn, states, outcome, preparer.is_full(prepared.item))
+        if decided.counts.read < prepared.read:
+            prepared = preparer.shortened(prepared, decided.counts.read)
+        return self.closing(prepared, decided)
+
+    def _outcome(
+        self, prepared: Prepared, done: dict[int, Outcome], connection: sa.Connection | None
+    ) -> Callable[[int, int], Outcome]:
+        def once(index: int, posting: int) -> Outcome:
+            if index not in done:
+                done[index] = prepared.work.one(index, posting)
+            return done[index]
+
+        def in_savepoint(index: int, posting: int) -> Outcome:
+            assert connection is not None, "a job that writes has the chunk's connection"
+            savepoint = connection.begin_nested()
+            outcome = prepared.work.one(index, posting)
+            if isinstance(outcome, RecordFailed):
+                savepoint.rollback()
+            else:
+                savepoint.commit()
+            return outcome
+
+        return in_savepoint if self.job.writes else once
+
+    def _announced(self, prepared: Prepared) -> dict[str, RecordState]:
+        """Where the chunk's records stand, once it is written down which are attempted."""
+        drawn = prepared.drawn
+        for _ in range(COMMIT_TRIES):
+            states = retrying.store_call(lambda: self.journal.records(drawn.streams))
+            if not self.job.effect:
+                return states
+            attempted = [
+                Recorded(drawn.streams[index], _version(states, drawn.streams[index]) + 1, event)
+                for index, event in self._attempts(prepared, states)
+            ]
+            if not attempted:
+                return states
+            note = Closing(seal(attempted), attempted[0])
+            if self.settle(note, lambda: self.journal.append(note.sealed, self.expect(note))):  # noqa: B023
+                for stream, _, event in attempted:
+                    states[stream] = evolve(states.get(stream, NEW), event)
+                return states
+        raise StreamConflictError(
+            f"run {self.set.run}: other runs keep calling out for the same keys: resume it later."
+        )
+
+    def _attempts(
+        self, prepared: Prepared, states: Mapping[str, RecordState]
+    ) -> list[tuple[int, RecordAttempted]]:
+        """What is about to be called out for, and has not been written down yet."""
+        drawn = prepared.drawn
+        attempts = []
+        for index in may_be_posted(drawn, states):
+            state = states.get(drawn.streams[index], NEW)
+            record = drawn.records[index]
+            if state.in_doubt is not None or record is None:
+                continue
+            encoded, digest = content_of(record)
+            key = idempotency_key(self.job.name, drawn.keys[index], state.postings + 1)
+            attempts.append(
+                (
+                    index,
+                    RecordAttempted(
+                        run=drawn.chunk.run.name,
+                        partition=drawn.partition,
+                        chunk=drawn.chunk.label,
+                        ordinal=drawn.ordinal(index),
+                        attempt=drawn.attempt,
+                        key=drawn.stored_key(index),
+                        idempotency_key=key,
+                        digest=digest,
+                        record=msgspec.Raw(encoded),
+                    ),
+                )
+            )
+        return attempts
+
+
+def _version(states: Mapping[str, RecordState], stream: str) -> int:
+    return states.get(stream, NEW).version

@@ -1,0 +1,109 @@
+"""Control totals: what the input promises to come to, against what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Context as DecimalContext
+from decimal import Decimal
+from typing import Any
+
+from ..domain.errors import StornoError
+from .draw import Drawn
+from .policies import Controls, Expected
+from .sources.base import Batch, Malformed
+
+RECORDS = "records"
+_PROMISED = "promised."
+_WIDE = DecimalContext(prec=64)
+
+
+class ControlMismatchError(StornoError):
+    """The input does not come to its control totals."""
+
+
+@dataclass(slots=True)
+class ControlSums:
+    """What has been summed so far; kept per chunk in its outcome, so that a resume goes on.
+
+    Attributes:
+        sums: ``records`` and each summed field.
+        promised: what a trailer in the input promised.
+    """
+
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    promised: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, stored: Mapping[str, str]) -> None:
+        """Add what a chunk came to."""
+        for name, text in stored.items():
+            if name.startswith(_PROMISED):
+                self.promised[name.removeprefix(_PROMISED)] = Decimal(text)
+            else:
+                self.sums[name] = _WIDE.add(self.sums.get(name, Decimal(0)), Decimal(text))
+
+    def check(self, controls: Controls, parameters: Any) -> None:
+        """Compare with everything that was promised.
+
+        Raises:
+            ControlMismatchError: with both figures of each that differs.
+        """
+        expected = {
+            name: _value(each, parameters)
+            for name, each in controls.sums.items()
+            if each is not None
+        }
+        if controls.records is not None:
+            expected[RECORDS] = _value(controls.records, parameters)
+        faults = [
+            f"{name}: promised {promised}, read {self.sums.get(name, Decimal(0))}"
+            for name, promised in {**expected, **self.promised}.items()
+            if self.sums.get(name, Decimal(0)) != promised
+        ]
+        if controls.trailer is not None and not self.promised:
+            faults.append("the input has no trailer")
+        if faults:
+            raise ControlMismatchError(
+                f"the input does not come to its control totals ({'; '.join(faults)}): "
+                "compare it with its sender's figures; the last chunk was not committed."
+            )
+
+
+def take_trailer(controls: Controls, batch: Batch) -> tuple[Batch, dict[str, str]]:
+    """The batch without its trailer row, and what that promises."""
+    assert controls.trailer is not None, "asked only where there is one"
+    for index, row in enumerate(batch.rows):
+        promised = None if isinstance(row, Malformed) else controls.trailer(row)
+        if promised is None:
+            continue
+        if index + 1 < len(batch.rows) or not batch.end:
+            raise ControlMismatchError(
+                f"{batch.location(index)}: the trailer stands before the end of the input."
+            )
+        rest = Batch(
+            batch.rows[:index],
+            batch.malformed,
+            batch.next_offset,
+            batch.digest,
+            batch.end,
+            batch.location,
+        )
+        return rest, {_PROMISED + name: str(value) for name, value in promised.items()}
+    return batch, {}
+
+
+def chunk_sums(controls: Controls, drawn: Drawn) -> dict[str, str]:
+    """What one chunk's records come to; records that are not valid count, but cannot be summed."""
+    sums = {RECORDS: str(len(drawn.records))}
+    for name in controls.sums:
+        total = Decimal(0)
+        for record in drawn.records:
+            if record is not None:
+                total = _WIDE.add(total, Decimal(str(getattr(record, name))))
+        sums[name] = str(total)
+    return sums
+
+
+def _value(expected: Expected, parameters: Any) -> Decimal:
+    value = expected(parameters) if callable(expected) else expected
+    return value if isinstance(value, Decimal) else Decimal(str(value))

@@ -1,0 +1,167 @@
+"""From a chunk's outcomes to what is appended, given what the store already holds of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..domain.events import Counts, RecordFailed, RecordSucceeded
+from ..domain.record import (
+    NEW,
+    RecordState,
+    Standing,
+    conflict_message,
+    content_of,
+    evolve,
+    standing,
+)
+from ..domain.seal import NewEvent
+from ..projections.changes import Recorded
+from .draw import Drawn
+from .sealing import stored_new
+from .work import Outcome
+
+
+@dataclass(slots=True)
+class Decided:
+    """What a chunk's records come to.
+
+    Attributes:
+        new: stored forms of ``posted``, first postings of new keys.
+        posted: successes given apart for speed.
+        events: all other record events, in file order, versions in order per stream.
+        counts: of all records of the chunk.
+        skipped_keys: posted before with the same content.
+        totals: currency to minor units debited.
+    """
+
+    counts: Counts
+    new: list[NewEvent] = field(default_factory=list)
+    posted: list[RecordSucceeded] = field(default_factory=list)
+    events: list[Recorded] = field(default_factory=list)
+    skipped_keys: list[str] = field(default_factory=list)
+    totals: dict[str, int] = field(default_factory=dict)
+
+
+def has_repeated_keys(drawn: Drawn) -> bool:
+    """Whether a stream appears twice, so that the records must be settled one after the other."""
+    return len(set(drawn.streams)) != len(drawn.streams)
+
+
+def as_new(drawn: Drawn, outcomes: list[Outcome]) -> Decided:
+    """Settle a chunk as if the store knew none of its keys; a conflict tells when it does."""
+    posted: list[RecordSucceeded] = []
+    streams: list[str] = []
+    failed: list[Recorded] = []
+    for stream, outcome in zip(drawn.streams, outcomes, strict=True):
+        if outcome.__class__ is RecordSucceeded:
+            posted.append(outcome)
+            streams.append(stream)
+        else:
+            failed.append(Recorded(stream, 1, outcome))
+    counts = Counts(read=len(outcomes), succeeded=len(posted), failed=len(failed))
+    return Decided(counts, stored_new(streams, posted), posted, failed, totals=totals(posted))
+
+
+def against(
+    drawn: Drawn,
+    states: Mapping[str, RecordState],
+    outcome: Callable[[int, int], Outcome],
+    is_full: Callable[[], bool] = lambda: False,
+) -> Decided:
+    """Settle a chunk's records one after the other against what their streams hold.
+
+    Args:
+        states: of the streams that have events; not changed.
+        outcome: index and posting number to the record's outcome; called only for records that
+            may be posted, so that nothing is done twice.
+        is_full: asked after each record whether the chunk closes with it.
+    """
+    current = dict(states)
+    decided = Decided(Counts())
+    succeeded = skipped = failed = read = 0
+    for index, stream in enumerate(drawn.streams):
+        if read and is_full():
+            break
+        read += 1
+        state = current.get(stream, NEW)
+        stands = _standing(drawn, index, state)
+        if stands is Standing.POSTED_HERE:
+            succeeded += 1
+            continue
+        if stands is Standing.POSTED_ELSEWHERE:
+            skipped += 1
+            decided.skipped_keys.append(drawn.keys[index])
+            continue
+        if stands is Standing.CONFLICT:
+            event: Outcome = _conflict(drawn, index, state)
+        elif stands is Standing.IN_DOUBT:
+            event = _in_doubt(drawn, index, state)
+        else:
+            event = outcome(index, state.postings + 1)
+        succeeded += isinstance(event, RecordSucceeded)
+        failed += isinstance(event, RecordFailed)
+        decided.events.append(Recorded(stream, state.version + 1, event))
+        current[stream] = evolve(state, event)
+    decided.counts = Counts(read=read, succeeded=succeeded, skipped=skipped, failed=failed)
+    decided.totals = totals(
+        [each.event for each in decided.events if isinstance(each.event, RecordSucceeded)]
+    )
+    return decided
+
+
+def may_be_posted(drawn: Drawn, states: Mapping[str, RecordState]) -> list[int]:
+    """The indexes of valid records whose keys are free, the first of each repeated key."""
+    seen: set[str] = set()
+    free = []
+    for index, stream in enumerate(drawn.streams):
+        if drawn.records[index] is None or stream in seen:
+            continue
+        if _standing(drawn, index, states.get(stream, NEW)) is Standing.FREE:
+            seen.add(stream)
+            free.append(index)
+    return free
+
+
+def _standing(drawn: Drawn, index: int, state: RecordState) -> Standing:
+    record = drawn.records[index]
+    if record is None or (state.posting is None and state.in_doubt is None):
+        return Standing.FREE
+    _, digest = content_of(record)
+    place = (drawn.chunk.run.name, drawn.partition, drawn.ordinal(index))
+    return standing(state, record, digest, place)
+
+
+def _conflict(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
+    record = drawn.records[index]
+    assert record is not None, "only a valid record can conflict"
+    _, digest = content_of(record)
+    return drawn.failed(
+        index,
+        "key-conflict",
+        conflict_message(state),
+        digest=digest,
+        posted_version=state.posting_version,
+    )
+
+
+def _in_doubt(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
+    attempted = state.in_doubt
+    assert attempted is not None, "in doubt is an attempt"
+    return drawn.failed(
+        index,
+        "in-doubt",
+        f"run {attempted.run} called out for this key and its outcome is not known: resume that "
+        "run first",
+    )
+
+
+def totals(posted: list[RecordSucceeded]) -> dict[str, int]:
+    """Currency to minor units debited."""
+    sums: dict[str, int] = {}
+    for event in posted:
+        for entry in event.entries:
+            for line in entry.lines:
+                if line.side == "D":
+                    sums[line.currency] = sums.get(line.currency, 0) + line.minor
+    return sums

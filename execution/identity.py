@@ -1,0 +1,89 @@
+"""Who works and who acts: this process, and whether another one is still alive."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from ..domain.errors import UsageError
+from ..domain.events import Actor, Worker
+
+ACTOR_VARIABLE = "STORNO_ACTOR"
+
+
+@cache
+def _boot_id() -> str:
+    """Tells this boot of this machine, and this container on it, from every other."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.stat("/proc/self/ns/pid").st_ino  # containers share a boot id, not pids
+    except OSError:
+        return f"{socket.gethostname()}"
+    return f"{boot}:{namespace}"
+
+
+def _process_started(pid: int) -> str | None:
+    """When a process started, in a form that only equals itself; None where there is none."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+        return _process_started_elsewhere(pid)
+    except (OSError, ProcessLookupError):
+        return None
+    # The command's name may hold spaces and brackets: fields count from after the last bracket.
+    fields = status.rpartition(")")[2].split()
+    state, started = fields[0], fields[19]
+    return None if state in "ZX" else started
+
+
+def _process_started_elsewhere(pid: int) -> str | None:
+    """The same where there is no /proc, such as macOS."""
+    listed = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return listed.stdout.strip() or None
+
+
+def this_worker() -> Worker:
+    """The process that is running."""
+    pid = os.getpid()
+    return Worker(
+        host=socket.gethostname(),
+        boot_id=_boot_id(),
+        pid=pid,
+        process_started=_process_started(pid) or "",
+    )
+
+
+def is_alive(worker: Worker) -> bool | None:
+    """Whether a worker's process lives; None where that cannot be told from here."""
+    if worker.boot_id != _boot_id():
+        return False if worker.host == socket.gethostname() and _same_namespace(worker) else None
+    return _process_started(worker.pid) == worker.process_started
+
+
+def _same_namespace(worker: Worker) -> bool:
+    """Whether only the boot differs: then every process of the earlier boot is gone."""
+    return worker.boot_id.partition(":")[2] == _boot_id().partition(":")[2] != ""
+
+
+def resolve_actor(name: str | None = None) -> Actor:
+    """The person or system that acts: as given, else ``STORNO_ACTOR``, else the system's user.
+
+    Raises:
+        UsageError: the name is empty.
+    """
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid-{os.getuid()}"
+    chosen = name if name is not None else os.environ.get(ACTOR_VARIABLE) or user
+    if not chosen.strip():
+        raise UsageError(f"the actor is empty: give --actor NAME or set {ACTOR_VARIABLE}.")
+    return Actor(name=chosen.strip(), os_user=user, host=socket.gethostname())

@@ -1,0 +1,171 @@
+"""The one module that wires the store to the rest of execution.
+
+A journal reads aggregates, appends sealed events with their views, and knows what is worth
+another try when the database does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..domain import chunk as chunks
+from ..domain import record as records
+from ..domain import run as runs
+from ..domain.chunk import ChunkState
+from ..domain.codec import decode, encode
+from ..domain.errors import StoreError, StoreUnavailableError
+from ..domain.ids import ChunkId, RunId
+from ..domain.record import RecordState
+from ..domain.run import RunState
+from ..projections.changes import Recorded
+from ..storage import leases
+from ..storage.engine import writer
+from ..storage.store import Store
+from .sealing import Sealed
+
+# Deadlock, serialization failure, and the ways PostgreSQL says that it goes down or comes up.
+_TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
+
+
+class Journal:
+    """A store as the runner sees it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._log = store.log
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether one writer at a time holds the whole database."""
+        return self._store.dialect == "sqlite"
+
+    def elsewhere(self) -> Journal:
+        """The same store with connections of its own, for a forked process."""
+        return Journal(Store.open(self._store.url))
+
+    def run(self, run: RunId) -> RunState:
+        """Where a run stands."""
+        with _translated():
+            rows = self._log.read_stream(run.stream)
+        return runs.fold([decode(row.topic, row.state) for row in rows])
+
+    def chunks(self, run: RunId, partition: str) -> dict[int, ChunkState]:
+        """Where the chunks of a partition stand, by number."""
+        states: dict[int, ChunkState] = {}
+        with _translated():
+            for row in self._log.read_prefix(f"{run.chunks}{partition}/"):
+                number = ChunkId.parse(row.stream).number
+                state = states.get(number, ChunkState())
+                states[number] = chunks.evolve(state, decode(row.topic, row.state))
+        return states
+
+    def chunk(self, chunk: ChunkId) -> ChunkState:
+        """Where one chunk stands."""
+        state = ChunkState()
+        with _translated():
+            for row in self._log.read_stream(chunk.stream):
+                state = chunks.evolve(state, decode(row.topic, row.state))
+        return state
+
+    def records(self, streams: Sequence[str]) -> dict[str, RecordState]:
+        """Where the records of these streams stand; those without events are left out."""
+        with _translated():
+            found = self._log.read_streams(list(dict.fromkeys(streams)))
+        states = {}
+        for stream, rows in found.items():
+            state = records.NEW
+            for row in rows:
+                state = records.evolve(state, decode(row.topic, row.state))
+            states[stream] = state
+        return states
+
+    def holds(self, recorded: Recorded) -> bool:
+        """Whether the store has this very event at its place."""
+        with _translated():
+            rows = self._log.read_stream(recorded.stream, after_version=recorded.version - 1)
+        return bool(rows) and rows[0].state == encode(recorded.event)
+
+    def append(
+        self,
+        sealed: Sealed,
+        expect: Mapping[str, int],
+        connection: sa.Connection | None = None,
+    ) -> None:
+        """Append a commit with its views.
+
+        Raises:
+            StreamConflictError, ExpectationFailedError: somebody was faster; nothing is written.
+            StoreUnavailableError: it may or may not be written; the streams tell.
+            StoreError: the database refuses, and will again: disk full, read-only.
+        """
+        with _translated():
+            self._store.append(
+                sealed.events,
+                changes=sealed.changes,
+                expect=expect,
+                root=sealed.root,
+                connection=connection,
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction of its own, for a job that writes rows.
+
+        ``append`` with this connection commits it; left without that, it is rolled back.
+        """
+        with _translated(), writer(self._store.engine).connect() as connection:
+            connection.begin()
+            yield connection
+
+    def take_lease(self, name: str, holder: str, seconds: float) -> None:
+        """Write down who holds the run now."""
+        with _translated():
+            leases.take(self._log, name, holder, seconds)
+
+    def renew_lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Prolong it; False where another holder has it."""
+        with _translated():
+            return leases.renew(self._log, name, holder, seconds)
+
+    def give_lease_back(self, name: str, holder: str) -> None:
+        """End it."""
+        with _translated():
+            leases.give_back(self._log, name, holder)
+
+    def lease(self, name: str) -> leases.Lease | None:
+        """Who holds it."""
+        with _translated():
+            return leases.read(self._log, name)
+
+    def session_lock(self, name: str) -> leases.SessionLock:
+        """A lock that goes with the connection of whoever holds it."""
+        return leases.SessionLock(self._store.engine, name)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Database errors as what they mean for the runner."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise translate(error) from error
+
+
+def translate(error: sa.exc.DBAPIError) -> StoreError | sa.exc.DBAPIError:
+    """A lost connection, deadlock or serialization failure; anything else as it is."""
+    original: Any = error.orig
+    state = getattr(original, "sqlstate", None) or ""
+    message = str(original).strip()
+    connecting = not state and type(original).__module__.startswith("psycopg")
+    if error.connection_invalidated or connecting or state.startswith(_TRANSIENT_STATES):
+        return StoreUnavailableError(f"the store does not answer ({message}).")
+    if isinstance(error, sa.exc.OperationalError):
+        return StoreError(
+            f"the store cannot be written or read: {message}. Nothing of this commit was written; "
+            "mend the cause and resume the run."
+        )
+    return error

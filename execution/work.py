@@ -1,0 +1,142 @@
+"""Working on records: the job's function is called, and what it returns becomes events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..domain.entry import Entry, EntryError, PostedEntry, PostingRules, post
+from ..domain.errors import StornoError
+from ..domain.events import RecordFailed, RecordSucceeded
+from ..domain.record import Record, content_of, encode_value
+from .context import Context
+from .draw import Drawn, describe
+from .job import Effect, Job
+from .watchdog import RecordTimeoutError, Watchdog
+
+Outcome = RecordSucceeded | RecordFailed
+
+
+class TransientError(StornoError):
+    """The chunk is to be tried again; ``__cause__`` is what the job, or the source, raised."""
+
+
+class FatalError(StornoError):
+    """The run fails at once: the job declared the error fatal."""
+
+
+class ResultError(StornoError):
+    """The function returned something that is neither an entry nor an effect."""
+
+
+def is_transient(job: Job, error: BaseException) -> bool:
+    """Whether the job's policy retries this error."""
+    return isinstance(error, job.retry.on) and not isinstance(error, RecordTimeoutError)
+
+
+class Work:
+    """One try at a chunk's records.
+
+    Args:
+        call: calls the job's function on a record; an isolated chunk calls it in a child process.
+        context: told about each record before its call.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        rules: PostingRules,
+        drawn: Drawn,
+        *,
+        call: Callable[[Record], Any],
+        context: Context | None,
+        watchdog: Watchdog,
+        tries: int = 1,
+    ) -> None:
+        self.job = job
+        self.rules = rules
+        self.drawn = drawn
+        self.call = call
+        self.context = context
+        self.watchdog = watchdog
+        self.tries = tries
+
+    def until(self, is_full: Callable[[], bool]) -> list[Outcome]:
+        """The outcomes of the records in order, up to the one with which the chunk is full."""
+        outcomes: list[Outcome] = []
+        with self.watchdog.watching():
+            for index in range(len(self.drawn.records)):
+                outcomes.append(self.one(index))
+                if is_full():
+                    break
+        return outcomes
+
+    def one(self, index: int, posting: int = 1) -> Outcome:
+        """The outcome of one record; ``posting`` numbers the posting of its key, from 1."""
+        drawn = self.drawn
+        record = drawn.records[index]
+        if record is None:
+            return drawn.failures[index]
+        watchdog = self.watchdog
+        try:
+            watchdog.index = index
+            if self.context is not None:
+                self.context.key = drawn.keys[index]
+                self.context.posting = posting
+            result = self.call(record)
+            watchdog.index = -1
+            entries, output = self._posted(result)
+            encoded, digest = content_of(record)
+        except EntryError as error:
+            return self._failed(index, error.code, str(error))
+        except ResultError as error:
+            return self._failed(index, "invalid-result", str(error))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also SystemExit: a record's function cannot end the run
+            watchdog.index = -1
+            if isinstance(error, self.job.fatal):
+                raise FatalError(f"{type(error).__name__}: {describe(error)}") from error
+            if is_transient(self.job, error):
+                raise TransientError(f"{type(error).__name__}: {describe(error)}") from error
+            return self._failed(index, _code(error), describe(error))
+        chunk = drawn.chunk
+        return RecordSucceeded(
+            run=chunk.run.name,
+            partition=drawn.partition,
+            chunk=chunk.label,
+            ordinal=drawn.ordinal(index),
+            attempt=drawn.attempt,
+            key=drawn.stored_key(index),
+            digest=digest,
+            record=msgspec.Raw(encoded),
+            entries=entries,
+            output=output,
+        )
+
+    def _failed(self, index: int, error: str, message: str) -> RecordFailed:
+        return self.drawn.failed(index, error, message, tries=self.tries)
+
+    def _posted(self, result: Any) -> tuple[tuple[PostedEntry, ...], msgspec.Raw | None]:
+        rules = self.rules
+        if result.__class__ is Entry:
+            return (post(result, rules),), None
+        if isinstance(result, Effect):
+            if not self.job.effect:
+                raise ResultError("the function returned an Effect: declare the job effect=True.")
+            entries = tuple(post(entry, rules) for entry in result.entries)
+            return entries, msgspec.Raw(encode_value(result.output))
+        if isinstance(result, Sequence) and all(isinstance(entry, Entry) for entry in result):
+            return tuple(post(entry, rules) for entry in result), None
+        raise ResultError(
+            f"the function returned {type(result).__name__}: return an Entry, a list of entries "
+            "(empty where there is nothing to post), or an Effect."
+        )
+
+
+def _code(error: BaseException) -> str:
+    """The stable code of a failure: the exception's class, where there is no better one."""
+    code = getattr(error, "code", None) if isinstance(error, StornoError) else None
+    return code if isinstance(code, str) else type(error).__name__
