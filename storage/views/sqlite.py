@@ -1,0 +1,104 @@
+"""The view statements for SQLite: many rows in one VALUES list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+from typing_extensions import override
+
+from ...projections.changes import Released, Resolved
+from ..sqlite import SLICES
+from .batch import Moved, ResolveRecords, UpsertRows
+from .statements import (
+    MOVEMENT_WIDTH,
+    Dialect,
+    MovementRows,
+    Statement,
+    columns,
+    flat_movements,
+    on_conflict,
+)
+
+
+class SQLiteMovements(MovementRows):
+    """The values of the rows, one after the other."""
+
+    def __init__(self, moved: Sequence[Moved]) -> None:
+        self._flat = flat_movements(moved)
+
+    @override
+    def number(self, commit: int) -> None:
+        self._flat[::MOVEMENT_WIDTH] = [commit] * (len(self._flat) // MOVEMENT_WIDTH)
+
+    @override
+    def statements(self, table: str) -> Iterator[Statement]:
+        return _sliced(f"INSERT INTO {table}", MOVEMENT_WIDTH, self._flat, "")
+
+
+class SQLiteViews(Dialect):
+    """Lists travel as one JSON array: the statement stays the same for any number."""
+
+    @override
+    def movements(self, moved: Sequence[Moved]) -> MovementRows:
+        return SQLiteMovements(moved)
+
+    @override
+    def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:
+        names = columns(step.shape)
+        return _sliced(
+            f"INSERT INTO {table} ({', '.join(names)})",
+            len(names),
+            list(chain.from_iterable(step.rows)),
+            on_conflict(table, step.shape),
+        )
+
+    @override
+    def resolve_records(self, table: str, step: ResolveRecords) -> Statement:
+        return Statement(
+            f"UPDATE {table} SET state = 'resolved' WHERE run = ? AND partition = ? "
+            "AND ordinal IN (SELECT value FROM json_each(?)) AND state = 'open'",
+            (step.run, step.partition, json.dumps(step.ordinals)),
+        )
+
+    @override
+    def resolve(self, table: str, step: Resolved) -> Statement:
+        failed = json.dumps(sorted(step.still_failed))
+        return Statement(
+            f"UPDATE {table} SET state = 'resolved' WHERE run = ? AND partition = ? "
+            "AND ordinal BETWEEN ? AND ? AND state = 'open' "
+            "AND ordinal NOT IN (SELECT value FROM json_each(?))",
+            (step.run, step.partition, step.first_ordinal, step.last_ordinal, failed),
+        )
+
+    @override
+    def release(self, table: str, step: Released) -> Statement:
+        return Statement(
+            f"UPDATE {table} SET status = 'released' WHERE run = ? AND status = 'processing'",
+            (step.run,),
+        )
+
+
+def _sliced(insert: str, width: int, values: list[Any], end: str) -> Iterator[Statement]:
+    """Statements of the few sizes that stay prepared, for any number of rows."""
+    start = 0
+    for size in _sizes(len(values) // width):
+        stop = start + size * width
+        yield Statement(_insert(insert, width, size, end), tuple(values[start:stop]))
+        start = stop
+
+
+def _sizes(rows: int) -> Iterator[int]:
+    for size in SLICES:
+        while rows >= size:
+            yield size
+            rows -= size
+
+
+@lru_cache(maxsize=256)
+def _insert(insert: str, width: int, rows: int, end: str) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"{insert} VALUES {', '.join([row] * rows)} {end}"

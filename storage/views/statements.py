@@ -1,0 +1,93 @@
+"""What the view statements of the two databases have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple, Protocol
+
+from ...projections.changes import KEYS, Released, Resolved
+from .batch import Moved, ResolveRecords, Shape, UpsertRows
+from .tables import COLUMNS, MOVEMENTS
+
+SAFE_LINES: Final = 9_000
+"""So many lines at the cap of 10^15 minor units each still sum up within 64 bits."""
+
+MOVEMENT_WIDTH: Final = len(COLUMNS[MOVEMENTS])
+
+
+class Statement(NamedTuple):
+    """SQL in the driver's own style, and what it is executed with."""
+
+    sql: str
+    parameters: tuple[object, ...]
+
+
+class MovementRows(Protocol):
+    """Movements in the form in which they are bound; made before the append lock is taken."""
+
+    def number(self, commit: int) -> None:
+        """Put the commit's number in, which is known only under the lock."""
+
+    def statements(self, table: str) -> Iterator[Statement]:
+        """What inserts the rows."""
+
+
+class Dialect(Protocol):
+    """The statements of one database; ``table`` is the view's table in its generation."""
+
+    def movements(self, moved: Sequence[Moved]) -> MovementRows:
+        """Bind the movements of one commit or several."""
+
+    def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:
+        """Make rows, or change those that are there."""
+
+    def resolve_records(self, table: str, step: ResolveRecords) -> Statement:
+        """Settle the open dead letters of single records."""
+
+    def resolve(self, table: str, step: Resolved) -> Statement:
+        """Settle the open dead letters of a range of records."""
+
+    def release(self, table: str, step: Released) -> Statement:
+        """Give back the claims of a run that have no outcome."""
+
+
+@cache
+def columns(shape: Shape) -> tuple[str, ...]:
+    """The columns of an upsert, in the order of its rows' values."""
+    return (*KEYS[shape.table], *shape.put, *shape.add)
+
+
+@cache
+def on_conflict(table: str, shape: Shape) -> str:
+    """What an upsert does to a row that is there."""
+    changed = [f"{column} = excluded.{column}" for column in shape.put]
+    changed += [f"{column} = {table}.{column} + excluded.{column}" for column in shape.add]
+    action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
+    return f"ON CONFLICT ({', '.join(KEYS[shape.table])}) DO {action}"
+
+
+def flat_movements(moved: Sequence[Moved]) -> list[Any]:
+    """The values of movements' rows, one row after the other, in the order of the columns."""
+    flat: list[Any] = []
+    extend = flat.extend
+    dates: dict[dt.date, str] = {}
+    for number, movements in moved:
+        for movement, sums in movements.items():
+            book, account, currency, exponent, posting, effective = movement
+            post = dates.get(posting) or dates.setdefault(posting, posting.isoformat())
+            effect = dates.get(effective) or dates.setdefault(effective, effective.isoformat())
+            if sums[2] <= SAFE_LINES:
+                extend((number, book, account, currency, exponent, post, effect, *sums))
+                continue
+            for part in _parts(sums):
+                extend((number, book, account, currency, exponent, post, effect, *part))
+    return flat
+
+
+def _parts(sums: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Sums that may not fit 64 bits, as several that do."""
+    count = -(-sums[2] // SAFE_LINES)
+    for part in range(count):
+        yield tuple(amount * (part + 1) // count - amount * part // count for amount in sums)

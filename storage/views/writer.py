@@ -1,0 +1,98 @@
+"""Writes what commits change: a few statements, whatever the number of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from ...projections.changes import Changes, Released, Resolved
+from ..dialect import Commit
+from .batch import Batch, ResolveRecords, Step, UpsertRows
+from .postgresql import PostgreSQLViews
+from .sqlite import SQLiteViews
+from .statements import Dialect, MovementRows, Statement
+from .tables import MOVEMENTS, ViewTables
+
+_DIALECTS: Final[dict[str, Dialect]] = {
+    "sqlite": SQLiteViews(),
+    "postgresql": PostgreSQLViews(),
+}
+
+
+class Prepared(NamedTuple):
+    """A commit's changes, with all the work done that needs no lock."""
+
+    changes: Changes
+    movements: MovementRows
+
+
+def prepare(dialect: str, changes: Changes) -> Prepared:
+    """Bind what can be bound before the append lock is taken.
+
+    Args:
+        dialect: the name SQLAlchemy gives the database.
+        changes: of one commit.
+    """
+    return Prepared(changes, _DIALECTS[dialect].movements([(0, changes.movements)]))
+
+
+def write(
+    connection: sa.Connection, tables: ViewTables, prepared: Prepared, commit: Commit
+) -> None:
+    """Write what one commit changes, in its transaction, under the append lock."""
+    batch = Batch()
+    batch.add_rows(prepared.changes, commit.number, commit.recorded_at)
+    prepared.movements.number(commit.number)
+    _write(connection, tables, batch.finish(), prepared.movements)
+
+
+def write_batch(connection: sa.Connection, tables: ViewTables, batch: Batch) -> None:
+    """Write what many commits change; the batch is empty afterwards."""
+    movements = _DIALECTS[connection.dialect.name].movements(batch.moved)
+    _write(connection, tables, batch.finish(), movements)
+    batch.moved.clear()
+
+
+def _write(
+    connection: sa.Connection, tables: ViewTables, steps: Sequence[Step], movements: MovementRows
+) -> None:
+    dialect = _DIALECTS[connection.dialect.name]
+    with _driver_cursor(connection) as cursor:
+        for step in steps:
+            for statement in _statements(dialect, tables, step):
+                cursor.execute(*statement)
+        for statement in movements.statements(tables.name(MOVEMENTS)):
+            cursor.execute(*statement)
+
+
+@contextmanager
+def _driver_cursor(connection: sa.Connection) -> Iterator[Any]:
+    """The driver's own cursor, whose errors look as if they came by SQLAlchemy.
+
+    Going by SQLAlchemy costs 30 microseconds more a statement, under the append lock.
+    """
+    driver = connection.dialect.loaded_dbapi
+    cursor = connection.connection.cursor()
+    try:
+        yield cursor
+    except driver.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            "(writing the views)", None, error, driver.Error, dialect=connection.dialect
+        ) from error
+    finally:
+        cursor.close()
+
+
+def _statements(dialect: Dialect, tables: ViewTables, step: Step) -> Iterator[Statement]:
+    match step:
+        case UpsertRows():
+            yield from dialect.upsert(tables.name(step.shape.table), step)
+        case ResolveRecords():
+            yield dialect.resolve_records(tables.name("dead_letters"), step)
+        case Resolved():
+            yield dialect.resolve(tables.name("dead_letters"), step)
+        case Released():
+            yield dialect.release(tables.name("checkpoint"), step)
