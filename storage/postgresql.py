@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from ..domain.errors import StoreBusyError, StornoError, StreamConflictError
 from ..domain.seal import NewEvent
+from .binary_arrays import ByteaArray, Int4Array, TextArray
 from .dialect import Commit, Head, LogDialect, Row
 from .schema import LogTables
 
@@ -43,7 +44,7 @@ class PostgreSQLLog(LogDialect):
         self._insert_events = (
             f"INSERT INTO {events} (position, stream, version, topic, state) "
             "SELECT %s + row.number, row.stream, row.version, row.topic, row.state "
-            "FROM unnest(%s::text[], %s::int[], %s::text[], %b::bytea[]) "
+            "FROM unnest(%s, %s, %s, %s) "
             "WITH ORDINALITY AS row (stream, version, topic, state, number)"
         )
         self._insert_commit = (
@@ -89,7 +90,13 @@ class PostgreSQLLog(LogDialect):
         streams, versions, topics, states, _ = zip(*events, strict=True)
         connection.exec_driver_sql(
             self._insert_events,
-            (first_position - 1, list(streams), list(versions), list(topics), list(states)),
+            (
+                first_position - 1,
+                TextArray(streams),
+                Int4Array(versions),
+                TextArray(topics),
+                ByteaArray(states),
+            ),
         )
 
     @override

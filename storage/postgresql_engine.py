@@ -7,6 +7,7 @@ import socket
 from importlib.util import find_spec
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from ..domain.errors import UsageError
 
@@ -18,7 +19,9 @@ def create(url: sa.URL) -> sa.Engine:
             "PostgreSQL needs the package psycopg, which is not installed. "
             "Install it with: pip install 'storno[postgres]'"
         )
-    return sa.create_engine(
+    from .binary_arrays import register
+
+    engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         # The append reads the head in a statement after the lock's; under REPEATABLE READ that
         # statement would still see the head of before the wait.
@@ -26,11 +29,14 @@ def create(url: sa.URL) -> sa.Engine:
         # A server that was restarted is noticed before the connection is handed out.
         pool_pre_ping=True,
         pool_use_lifo=True,
-        connect_args={"application_name": _application_name(), "client_encoding": "utf8"}
-        | dict(url.query),
+        connect_args={"client_encoding": "utf8"} | _application_name(url),
     )
+    event.listen(engine, "connect", lambda connection, _entry: register(connection))
+    return engine
 
 
-def _application_name() -> str:
+def _application_name(url: sa.URL) -> dict[str, str]:
     """Who holds a lock is read from here; PostgreSQL cuts the name at 63 bytes."""
-    return f"storno {os.getpid()}@{socket.gethostname()}"[:63]
+    if "application_name" in url.query:
+        return {}
+    return {"application_name": f"storno {os.getpid()}@{socket.gethostname()}"[:63]}
