@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from .base import Batch, Difference, Malformed, Offset, Range, Reader, Source
 from .csv_files import csv_source
+from .iterables import iterable
+from .json_lines import json_lines
+from .parquet import parquet
+from .sql import sql_query
 
 __all__ = [
     "Batch",
@@ -14,4 +18,8 @@ __all__ = [
     "Reader",
     "Source",
     "csv_source",
+    "iterable",
+    "json_lines",
+    "parquet",
+    "sql_query",
 ]

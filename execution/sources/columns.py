@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from ...domain.errors import DefinitionError, SourceError
@@ -21,7 +22,11 @@ def check_distinct(columns: Sequence[str]) -> None:
 
 
 def field_names(
-    place: str, header: Sequence[str], aliases: Mapping[str, str], required: Collection[str]
+    place: str,
+    header: Sequence[str],
+    aliases: Mapping[str, str],
+    required: Collection[str],
+    remedy: str = "If one of them is meant, say so: aliases={{...: '{}'}}.",
 ) -> tuple[str, ...]:
     """The fields' names for a header.
 
@@ -32,6 +37,7 @@ def field_names(
         header: the columns' names as found.
         aliases: a column's name -> the field's.
         required: fields there must be a column for.
+        remedy: what to do about a missing one, ``{}`` for its name.
 
     Raises:
         SourceError: two columns give one field, or a required field has no column.
@@ -42,12 +48,16 @@ def field_names(
     for missing in sorted(set(required) - set(fields)):
         raise SourceError(
             f"{place} has no column {missing!r}{did_you_mean(missing, stripped)}; it has "
-            f"{_listed(stripped)}. If one of them is meant, say so: aliases={{...: {missing!r}}}."
+            f"{_listed(stripped)}. {remedy.format(missing)}"
         )
     return fields
 
 
-def builder(fields: Sequence[str]) -> Callable[[list[list[str]]], list[dict[str, Any]]]:
+Builder = Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]]
+
+
+@lru_cache(maxsize=64)
+def builder(fields: tuple[str, ...]) -> Builder:
     """A function from rows of values to one dict each.
 
     It raises ValueError where a row's length is not the fields'. It is ``dict(zip(fields, row))``
@@ -57,7 +67,7 @@ def builder(fields: Sequence[str]) -> Callable[[list[list[str]]], list[dict[str,
     pairs = ", ".join(f"{name!r}: {value}" for name, value in zip(fields, variables, strict=True))
     source = f"lambda rows: [{{{pairs}}} for [{', '.join(variables)}] in rows]"
     built = eval(source, {"__builtins__": {}})  # noqa: S307 - names enter as literals only
-    return cast("Callable[[list[list[str]]], list[dict[str, Any]]]", built)
+    return cast("Builder", built)
 
 
 def _check_doubled(place: str, header: Sequence[str], fields: Sequence[str]) -> None:

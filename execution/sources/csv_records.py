@@ -16,9 +16,6 @@ from ...domain.errors import DefinitionError
 from .columns import builder
 from .gathering import FileCursor, Gathering
 
-_SLICE_RECORDS = 256
-"""One irregular line sends this many through the careful parser."""
-
 Rows = list[dict[str, Any]]
 
 
@@ -53,39 +50,19 @@ class CsvRecords:
         self._build = builder(columns)
         self._careful = CarefulParser(cursor, dialect)
         # In a file of one column white space is a value, elsewhere the sign of a blank line.
-        self._blank = "\r\n" if len(columns) < 2 else " \t\r\n".replace(dialect.delimiter, "")
+        cursor.blank = "\r\n" if len(columns) < 2 else cursor.blank.replace(dialect.delimiter, "")
         csv.field_size_limit(max(csv.field_size_limit(), cursor.lines.limit))
 
     def skip_blanks(self, into: Gathering) -> bool:
         """Go past blank lines; whether a record follows."""
-        cursor = self._cursor
-        while not cursor.lines.overlong:
-            line = cursor.lines.peek_at(0)
-            if line is None:
-                return False
-            if not self._is_blank(line):
-                return True
-            cursor.pass_lines(1, line, into)
-        return True
+        return self._cursor.skip_blanks(into)
 
     def read(self, count: int, into: Gathering) -> None:
         """Some of the next records: at least one, if one follows, and at most ``count``."""
-        cursor = self._cursor
-        lines = cursor.lines.peek(min(count, _SLICE_RECORDS))
-        raw = b"".join(lines)
-        rows = self._read_regular(lines, raw)
-        if rows is None:
-            for _ in range(max(1, len(lines))):
-                self._read_one(into)
-        else:
-            into.add_rows(rows, cursor.name, cursor.line)
-            cursor.pass_lines(len(lines), raw, into)
+        self._cursor.read_slice(count, into, self._read_regular, self._read_careful)
 
     def _read_regular(self, lines: list[bytes], raw: bytes) -> Rows | None:
         """One record from each line, None unless every line is exactly that."""
-        limit = self._cursor.lines.limit
-        if not lines or (len(raw) > limit and max(map(len, lines)) > limit):
-            return None
         try:
             text = raw.decode(self._cursor.encoding.names[0])
             if "\0" in text:
@@ -105,19 +82,10 @@ class CsvRecords:
             return [line.split(delimiter) for line in text.removesuffix("\n").split("\n")]
         return list(self._dialect.parser(StringIO(text, newline="\n")))
 
-    def _read_one(self, into: Gathering) -> None:
-        """The next record, if one follows, or the blank line."""
+    def _read_careful(self, _: bytes, into: Gathering) -> None:
         cursor = self._cursor
-        if cursor.lines.overlong:
-            cursor.reject_overlong(into)
-            return
-        line = cursor.lines.peek_at(0)
-        if line is not None and self._is_blank(line):
-            cursor.pass_lines(1, line, into)
-            return
         parsed = self._careful.parse()
-        if parsed is None:
-            return
+        assert parsed is not None, "read_slice looks for a line first"
         problem = parsed.problem
         found, expected = len(parsed.fields), len(self._columns)
         if not problem and found != expected:
@@ -128,10 +96,6 @@ class CsvRecords:
         else:
             into.add_rows(self._build([parsed.fields]), cursor.name, cursor.line)
             cursor.pass_lines(parsed.lines, parsed.raw, into)
-
-    def _is_blank(self, line: bytes) -> bool:
-        text = self._cursor.encoding.decode(line)
-        return text is not None and not text.strip(self._blank)
 
 
 class Parsed(NamedTuple):

@@ -139,7 +139,7 @@ class Stream:
     def __init__(self, file: InputFile) -> None:
         self._file = file
         with named_errors(file):
-            self._raw = _open_raw(file.path)
+            self._raw = open_raw(file.path)
             self._content = decompressed(file.path, self._raw)
 
     @property
@@ -189,7 +189,8 @@ def named_errors(file: InputFile) -> Iterator[None]:
         ) from error
 
 
-def _open_raw(path: str) -> IO[bytes]:
+def open_raw(path: str) -> IO[bytes]:
+    """The file's own bytes, unbuffered where they are local."""
     if is_url(path):
         return cast("IO[bytes]", _fsspec().open(path, "rb").open())
     return open(path, "rb", buffering=0)  # noqa: PTH123 - a Stream closes it

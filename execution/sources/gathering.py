@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +11,8 @@ from .base import Batch, Malformed, Offset
 from .lines import Encoding, Lines
 
 _KEPT_BYTES = 4096
+_SLICE_RECORDS = 256
+"""One irregular line sends this many through the careful way of reading."""
 
 
 class Gathering:
@@ -45,8 +47,21 @@ class Gathering:
         return f"{name} line {line + index - first}"
 
 
+Regular = Callable[[list[bytes], bytes], list[dict[str, Any]] | None]
+"""From lines, and their bytes joined, to one record each; None if they are not just that."""
+
+Careful = Callable[[bytes, Gathering], None]
+"""Read the one record that begins with a line, and go past it."""
+
+
 class FileCursor:
-    """Where in a file reading stands: its lines from there on, and the next one's number."""
+    """Where in a file reading stands: its lines from there on, and the next one's number.
+
+    Attributes:
+        blank: the characters a line may hold and still be blank, and no record.
+    """
+
+    blank = " \t\r\n"
 
     def __init__(self, name: str, lines: Lines, encoding: Encoding, line: int) -> None:
         self.name = name
@@ -60,12 +75,52 @@ class FileCursor:
         self.lines.advance(count, len(raw))
         self.line += count
 
+    def skip_blanks(self, into: Gathering) -> bool:
+        """Go past blank lines; whether a record follows."""
+        while not self.lines.overlong:
+            line = self.lines.peek_at(0)
+            if line is None:
+                return False
+            if not self._is_blank(line):
+                return True
+            self.pass_lines(1, line, into)
+        return True
+
+    def read_slice(self, count: int, into: Gathering, regular: Regular, careful: Careful) -> None:
+        """Some of the next records, at most ``count``: fast if all of their lines are regular."""
+        lines = self.lines.peek(min(count, _SLICE_RECORDS))
+        raw = b"".join(lines)
+        rows = regular(lines, raw) if lines and self._fits(lines, raw) else None
+        if rows is None:
+            for _ in range(max(1, len(lines))):
+                self._read_one(into, careful)
+        else:
+            into.add_rows(rows, self.name, self.line)
+            self.pass_lines(len(lines), raw, into)
+
     def reject(self, raw: bytes, count: int, message: str, into: Gathering) -> None:
         """Go past lines that are no record."""
         into.add_malformed(Malformed(message, self._shown(raw, len(raw))), self.name, self.line)
         self.pass_lines(count, raw, into)
 
-    def reject_overlong(self, into: Gathering) -> None:
+    def _read_one(self, into: Gathering, careful: Careful) -> None:
+        line = self.lines.peek_at(0)
+        if self.lines.overlong:
+            self._reject_overlong(into)
+        elif line is not None and self._is_blank(line):
+            self.pass_lines(1, line, into)
+        elif line is not None:
+            careful(line, into)
+
+    def _fits(self, lines: list[bytes], raw: bytes) -> bool:
+        """Whether no line is longer than a record may be."""
+        return len(raw) <= self.lines.limit or max(map(len, lines)) <= self.lines.limit
+
+    def _is_blank(self, line: bytes) -> bool:
+        text = self.encoding.decode(line)
+        return text is not None and not text.strip(self.blank)
+
+    def _reject_overlong(self, into: Gathering) -> None:
         """Go past a line that is longer than the limit."""
         limit = self.lines.limit
         start, size = self.lines.skip_overlong(into.digest.update, min(_KEPT_BYTES, limit))

@@ -8,12 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from ...domain.errors import InputChangedError
 from .base import Batch, Difference, Offset, Range
 from .files import FileSet, InputFile
 from .gathering import Gathering
 from .open_file import LineFormat, OpenFile
-from .verify import find_difference
+from .verify import file_number, find_difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +108,10 @@ class LineReader:
     def _start(self) -> None:
         """Open the file of the offset, and stand there."""
         self._begun = Gathering()
-        index, byte, line = self._locate(self._offset)
-        self._enter(index, self._begun)
-        if byte:
+        self._enter(file_number(self._files, self._offset), self._begun)
+        if self._offset.get("byte"):
             self._begun = Gathering()
-            self._current.resume(byte, line)
-
-    def _locate(self, offset: Offset) -> tuple[int, int, int]:
-        if not offset:
-            return 0, 0, 1
-        for index, file in enumerate(self._files):
-            if file.name == offset["path"]:
-                return index, int(offset["byte"]), int(offset["line"])
-        raise InputChangedError(
-            f"{offset['path']}, at which reading is to go on, is no longer among the input: "
-            "put it back, or start another run."
-        )
+            self._current.resume(int(self._offset["byte"]), int(self._offset["line"]))
 
     def _enter(self, index: int, into: Gathering) -> None:
         self.close()

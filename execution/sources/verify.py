@@ -7,6 +7,7 @@ from contextlib import closing
 from hashlib import sha256
 from typing import NamedTuple
 
+from ...domain.errors import InputChangedError
 from .base import Difference, Offset, Range
 from .files import InputFile, Stream
 
@@ -34,26 +35,47 @@ def find_difference(files: Sequence[InputFile], ranges: Iterable[Range]) -> Diff
     Raises:
         SourceError: a file cannot be read.
     """
-    numbers = {file.name: number for number, file in enumerate(files)}
-    stretches: list[_Stretch] = []
-    for one in ranges:
-        for offset in (one.first, one.next):
-            if offset and offset["path"] not in numbers:
-                return Difference(str(offset["path"]), "the file is no longer among the input")
-        places = (_place(one.first, numbers), _place(one.next, numbers))
-        stretches.append(_Stretch(*places, one.digest))
+    kept = list(ranges)
+    if (missing := missing_file(files, kept)) is not None:
+        return missing
+    stretches = sorted(
+        _Stretch(_place(files, one.first), _place(files, one.next), one.digest) for one in kept
+    )
     with closing(_Walk(files)) as walk:
-        for stretch in sorted(stretches):
+        for stretch in stretches:
             digest, short = walk.hash(stretch.first, stretch.stop)
             if short or digest != stretch.digest:
                 return Difference(_location(files, stretch), short or "the bytes are not the same")
     return None
 
 
-def _place(offset: Offset, numbers: dict[str, int]) -> _Place:
-    if not offset:
-        return _Place(0, 0)
-    return _Place(numbers[str(offset["path"])], int(offset["byte"]))
+def missing_file(files: Sequence[InputFile], ranges: Iterable[Range]) -> Difference | None:
+    """The first file that ranges name and that is no longer there."""
+    names = {file.name for file in files}
+    for one in ranges:
+        for offset in (one.first, one.next):
+            if offset and offset["path"] not in names:
+                return Difference(str(offset["path"]), "the file is no longer among the input")
+    return None
+
+
+def file_number(files: Sequence[InputFile], offset: Offset) -> int:
+    """Which file an offset lies in, from 0.
+
+    Raises:
+        InputChangedError: it is no longer among them.
+    """
+    for number, file in enumerate(files):
+        if not offset or file.name == offset["path"]:
+            return number
+    raise InputChangedError(
+        f"{offset['path']}, at which reading is to go on, is no longer among the input: "
+        "put it back, or start another run."
+    )
+
+
+def _place(files: Sequence[InputFile], offset: Offset) -> _Place:
+    return _Place(file_number(files, offset), int(offset.get("byte", 0)))
 
 
 def _location(files: Sequence[InputFile], stretch: _Stretch) -> str:
