@@ -17,6 +17,12 @@ from .money import AmountError, Rounding, UnknownCurrencyError, exponent, format
 
 Side = Literal["D", "C"]
 
+NO_DATE = dt.date(1, 1, 1)
+"""Stands for an effective date that was not given."""
+
+MAX_KNOWN_ACCOUNTS = 100_000
+"""How many accounts are remembered as checked; further ones are checked at every line."""
+
 
 class EntryError(StornoError):
     """An entry that cannot be posted; ``code`` is stable, for scripts and dead letters."""
@@ -47,7 +53,7 @@ class Entry(msgspec.Struct, frozen=True):
     """
 
     lines: Sequence[Line]
-    effective: dt.date = msgspec.field(default=dt.date.min)
+    effective: dt.date = NO_DATE
     posting: dt.date | None = None
     book: str | None = None
     text: str = ""
@@ -125,11 +131,31 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class PostingRules:
-    """What a job says about every entry it posts."""
+    """What a job says about every entry it posts.
+
+    Attributes:
+        book: of entries that name none.
+        rounding: for amounts finer than their currency; None refuses them.
+        chart: what may be posted to.
+        known_accounts: those that were let pass before.
+    """
 
     book: str = "main"
     rounding: Rounding | None = None
     chart: Chart = field(default_factory=Chart)
+    known_accounts: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def check_account(self, account: str) -> None:
+        """Let an account pass, and remember it: each is checked once, as there are few.
+
+        Raises:
+            EntryError: it is no account's name, or not in the chart.
+        """
+        if account.__class__ is not str or not account or not account.isprintable():
+            raise EntryError("invalid-entry", f"{account!r} is no account name")
+        self.chart.check_account(account)
+        if len(self.known_accounts) < MAX_KNOWN_ACCOUNTS:
+            self.known_accounts.add(account)
 
 
 def post(entry: Entry, rules: PostingRules) -> PostedEntry:
@@ -146,34 +172,42 @@ def post(entry: Entry, rules: PostingRules) -> PostedEntry:
         posting = effective
     elif posting.__class__ is not dt.date:
         posting = _plain_date(posting, "posting")
-    if effective == dt.date.min:
+    if effective is NO_DATE:
         raise EntryError("invalid-entry", "the entry has no effective date: Entry(effective=...)")
     book = entry.book or rules.book
     if rules.chart.books:
         rules.chart.check_book(book)
-    lines = tuple([_post_line(line, rules) for line in entry.lines])
+    lines = _post_lines(entry.lines, rules)
     _check_balance(lines)
     return PostedEntry(book, effective, posting, lines, entry.text)
 
 
-def _post_line(line: Line, rules: PostingRules) -> PostedLine:
-    if line.__class__ is not Line:
-        raise EntryError(
-            "invalid-entry", f"a line must come from debit() or credit(), not {line!r}"
-        )
-    account = line.account
-    if account.__class__ is not str or not account or not account.isprintable():
-        raise EntryError("invalid-entry", f"{account!r} is no account name")
-    if rules.chart.accounts:
-        rules.chart.check_account(account)
-    currency = line.currency
-    try:
-        minor = to_minor(line.amount, currency, rules.rounding)
-        return PostedLine(account, line.side, minor, currency, exponent(currency))
-    except AmountError as error:
-        raise EntryError("invalid-amount", f"{account}: {error}") from None
-    except (UnknownCurrencyError, TypeError) as error:
-        raise EntryError("unknown-currency", f"{account}: {error}") from None
+def _post_lines(lines: Sequence[Line], rules: PostingRules) -> tuple[PostedLine, ...]:
+    posted = []
+    known_accounts, rounding = rules.known_accounts, rules.rounding
+    last_amount = last_currency = None
+    minor = places = 0
+    for line in lines:
+        if line.__class__ is not Line:
+            raise EntryError(
+                "invalid-entry", f"a line must come from debit() or credit(), not {line!r}"
+            )
+        account, amount, currency = line.account, line.amount, line.currency
+        try:
+            if account not in known_accounts:
+                rules.check_account(account)
+            # Both sides of an entry mostly name the same amount: it is converted once.
+            if amount is not last_amount or currency != last_currency:
+                minor, places = to_minor(amount, currency, rounding), exponent(currency)
+                last_amount, last_currency = amount, currency
+        except AmountError as error:
+            raise EntryError("invalid-amount", f"{account}: {error}") from None
+        except UnknownCurrencyError as error:
+            raise EntryError("unknown-currency", f"{account}: {error}") from None
+        except TypeError as error:
+            raise EntryError("invalid-entry", f"{account!r}: {error}") from None
+        posted.append(PostedLine(account, line.side, minor, currency, places))
+    return tuple(posted)
 
 
 def _check_balance(lines: tuple[PostedLine, ...]) -> None:

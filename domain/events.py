@@ -201,16 +201,18 @@ class RecordAttempted(RecordEvent, frozen=True, kw_only=True, omit_defaults=True
 
     TOPIC: ClassVar[str] = "storno.RecordAttempted.v1"
     idempotency_key: str
-    digest: str
     record: msgspec.Raw
 
 
 class RecordSucceeded(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """The record is posted: its validated fields, its entries, and its effect's stored output."""
+    """The record is posted: its validated fields, its entries, and its effect's stored output.
+
+    ``digest`` is its content's, where that is not simply the digest of ``record``.
+    """
 
     TOPIC: ClassVar[str] = "storno.RecordSucceeded.v1"
-    digest: str
     record: msgspec.Raw
+    digest: str | None = None
     entries: tuple[PostedEntry, ...] = ()
     output: msgspec.Raw | None = None
 

@@ -58,15 +58,27 @@ encode_value = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="stri
 """Any value of a record as canonical JSON: fields in their declared order, decimals as text."""
 
 
-def content_of(record: Record) -> tuple[bytes, str]:
-    """The record's fields as JSON, and the versioned digest of those that are content."""
-    fields = record.__dict__
-    encoded = encode_value(fields)
+def content_of(record: Record) -> tuple[bytes, str | None]:
+    """The record's fields as JSON, and the digest of its content where fields are left out of it.
+
+    Where none is, the digest follows from the JSON and is not worth storing.
+    """
     incidental = record.incidental_fields
+    encoded = encode_value(record.__dict__)
     if not incidental:
-        return encoded, DIGEST_VERSION + sha256(encoded).hexdigest()
-    content = {name: value for name, value in fields.items() if name not in incidental}
-    return encoded, DIGEST_VERSION + sha256(encode_value(content)).hexdigest()
+        return encoded, None
+    content = {name: value for name, value in record.__dict__.items() if name not in incidental}
+    return encoded, digest_of(encode_value(content))
+
+
+def digest_of(content: bytes) -> str:
+    """The versioned digest of a record's content."""
+    return DIGEST_VERSION + sha256(content).hexdigest()
+
+
+def content_digest(encoded: bytes, digest: str | None) -> str:
+    """The digest of a record's content, from its JSON and the digest that may stand beside it."""
+    return digest if digest is not None else digest_of(encoded)
 
 
 def same_content(record: Record, stored: bytes) -> bool:
@@ -143,7 +155,9 @@ def standing(
         return Standing.IN_DOUBT
     if posting is None:
         return Standing.FREE
-    if posting.digest != digest and not same_content(record, posting.record):
+    if content_digest(posting.record, posting.digest) != digest and not same_content(
+        record, posting.record
+    ):
         return Standing.CONFLICT
     if (posting.run, posting.partition, posting.ordinal) == place:
         return Standing.POSTED_HERE

@@ -61,7 +61,7 @@ def event_leaf(stream: str, version: int, topic: str, state: bytes) -> bytes:
 def event_leaves(
     streams: Sequence[str], version: int, topic: str, states: Sequence[bytes]
 ) -> list[bytes]:
-    """The leaves of many events that share version and topic; the same as ``event_leaf`` of each."""
+    """The leaves of many events that share version and topic: ``event_leaf`` of each."""
     label = topic.encode()
     middle = _LENGTH_AND_VERSION(version, len(label)) + label
     leaves = []

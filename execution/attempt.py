@@ -278,7 +278,7 @@ class Attempt(ABC):
         self._account(closing)
         return True
 
-    def conflicted(self) -> None:
+    def conflicted(self) -> None:  # noqa: B027 - only the fast way has to know
         """Some key was not new after all."""
 
     def commit(

@@ -97,7 +97,7 @@ class Careful(Attempt):
             except ProcessDiedError as error:
                 drawn.failures[index] = drawn.failed(index, error.code, str(error))
                 drawn.records[index] = None
-            except BaseException:  # noqa: S112 - what it raises is dealt with when it is its turn
+            except BaseException:  # what it raises is dealt with when it is its turn
                 continue
 
     def _decide(
@@ -170,7 +170,7 @@ class Careful(Attempt):
             record = drawn.records[index]
             if state.in_doubt is not None or record is None:
                 continue
-            encoded, digest = content_of(record)
+            encoded, _ = content_of(record)
             key = idempotency_key(self.job.name, drawn.keys[index], state.postings + 1)
             attempts.append(
                 (
@@ -183,7 +183,6 @@ class Careful(Attempt):
                         attempt=drawn.attempt,
                         key=drawn.stored_key(index),
                         idempotency_key=key,
-                        digest=digest,
                         record=msgspec.Raw(encoded),
                     ),
                 )

@@ -58,7 +58,7 @@ class Context:
 
     @property
     def connection(self) -> Connection:
-        """The chunk's own connection to the store's database; what it writes commits with the chunk.
+        """The chunk's own connection to the store's database: what it writes commits with it.
 
         Only in jobs declared with ``writes=True``. Never commit or roll it back yourself.
         """

@@ -11,6 +11,7 @@ from ..domain.record import (
     RecordState,
     Standing,
     conflict_message,
+    content_digest,
     content_of,
     evolve,
     standing,
@@ -127,7 +128,7 @@ def _standing(drawn: Drawn, index: int, state: RecordState) -> Standing:
     record = drawn.records[index]
     if record is None or (state.posting is None and state.in_doubt is None):
         return Standing.FREE
-    _, digest = content_of(record)
+    digest = content_digest(*content_of(record))
     place = (drawn.chunk.run.name, drawn.partition, drawn.ordinal(index))
     return standing(state, record, digest, place)
 
@@ -135,7 +136,7 @@ def _standing(drawn: Drawn, index: int, state: RecordState) -> Standing:
 def _conflict(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
     record = drawn.records[index]
     assert record is not None, "only a valid record can conflict"
-    _, digest = content_of(record)
+    digest = content_digest(*content_of(record))
     return drawn.failed(
         index,
         "key-conflict",

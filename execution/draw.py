@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -42,6 +42,8 @@ class Drawn:
         failures: index to failure.
         batch: what was read.
         ordinals: given where the records are chosen ones, not consecutive.
+        partition: of the input, whatever the chunk is called.
+        hashed_keys: index to key, where the stream's name cannot hold it.
     """
 
     chunk: ChunkId
@@ -55,6 +57,7 @@ class Drawn:
     location: Callable[[int], str]
     ordinals: Sequence[int] | None = None
     partition: str = ""
+    hashed_keys: dict[int, str] = field(default_factory=dict)
 
     def ordinal(self, index: int) -> int:
         """The record's number in its partition."""
@@ -62,7 +65,7 @@ class Drawn:
 
     def stored_key(self, index: int) -> str | None:
         """The key, where the stream's name cannot hold it."""
-        return self.keys[index] if self.streams and HASHED in self.streams[index] else None
+        return self.hashed_keys.get(index)
 
     def failed(
         self, index: int, error: str, message: str, *, tries: int = 1, **more: Any
@@ -168,7 +171,11 @@ def _name(job: Job, drawn: Drawn) -> None:
         for index in range(len(keys)):
             _check_key(drawn, index)
     prefix = f"record/{job.name}/"
-    streams = [prefix + name for name in record_names(keys)]
+    names = record_names(keys)
+    streams = [prefix + name for name in names]
+    drawn.hashed_keys = {
+        index: keys[index] for index, name in enumerate(names) if name.startswith(HASHED)
+    }
     for index, key in enumerate(keys) if drawn.failures else ():
         if not key:
             streams[index] = keyless_stream(drawn.chunk.run, drawn.partition, drawn.ordinal(index))

@@ -22,20 +22,26 @@ def refuse_if_held(journal: Journal, run: RunId, state: RunState) -> None:
         ConflictError: somebody who lives works on the run.
     """
     holder = state.holder
-    if holder is None:
-        return
-    lease = journal.lease(run.stream)
-    if lease is not None and lease.expired:
-        return
-    alive = is_alive(holder)
-    if alive is None:
-        free = journal.session_lock(_lock_name(run, state.attempt)).is_free()
-        alive = lease is not None if free is None else not free
-    if alive:
+    if holder is not None and is_held(journal, run, state):
         raise ConflictError(
             f"run {run} is being worked on by process {holder.pid} on {holder.host}: wait for it, "
             f"or stop it with 'storno stop {run} --reason TEXT'."
         )
+
+
+def is_held(journal: Journal, run: RunId, state: RunState) -> bool:
+    """Whether the holder of a running run lives, and answers."""
+    holder = state.holder
+    if holder is None:
+        return False
+    lease = journal.lease(run.stream)
+    if lease is not None and lease.expired:
+        return False
+    alive = is_alive(holder)
+    if alive is not None:
+        return alive
+    free = journal.session_lock(_lock_name(run, state.attempt)).is_free()
+    return lease is not None if free is None else not free
 
 
 def _lock_name(run: RunId, attempt: int) -> str:

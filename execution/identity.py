@@ -20,7 +20,7 @@ def _boot_id() -> str:
     """Tells this boot of this machine, and this container on it, from every other."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.stat("/proc/self/ns/pid").st_ino  # containers share a boot id, not pids
+        namespace = Path("/proc/self/ns/pid").stat().st_ino  # containers share a boot id, not pids
     except OSError:
         return f"{socket.gethostname()}"
     return f"{boot}:{namespace}"

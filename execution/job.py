@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,12 +28,15 @@ from .sources.base import Source
 
 _JOB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
+MAX_CHUNK_SIZE = 100_000
+
 Key = str | tuple[str, ...] | Callable[[Any], str]
 
 
 class Parameters(BaseModel):
-    """Base of a job's parameters: a frozen pydantic model. All of them identify the run, unless
-    ``identifying`` names those that do.
+    """Base of a job's parameters: a frozen pydantic model.
+
+    All of them identify the run, unless ``identifying`` names those that do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +85,7 @@ class Job:
     writes: bool = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function returns, so that a job can be tested as the function it is."""
         return self.function(*args, **kwargs)
 
     @property
@@ -103,8 +108,10 @@ class Job:
         if callable(key):
             return key
         if isinstance(key, str):
-            name = key
-            return lambda record: _key_text(getattr(record, name))
+            field_of = attrgetter(key)
+            if self.model.model_fields[key].annotation is str:
+                return field_of
+            return lambda record: _key_text(field_of(record))
         names = key
         return lambda record: ":".join(
             _key_text(getattr(record, name)).replace("%", "%25").replace(":", "%3A")
@@ -157,7 +164,7 @@ class Job:
         return cast("dict[str, Any]", json.loads(encode_value(parameters.__dict__)))
 
 
-def job(
+def job(  # noqa: PLR0913 - a job's policies are named where it is defined
     *,
     key: Key,
     source: Source,
@@ -236,6 +243,25 @@ def job(
 
 def _check(job: Job) -> None:
     """Refuse what cannot work, at definition and not at night."""
+    _check_names(job)
+    if not callable(getattr(job.source, "open", None)):
+        raise DefinitionError(
+            f"job {job.name}: source= must be a source, such as csv_source('file.csv'), "
+            f"not {type(job.source).__name__}."
+        )
+    if not issubclass(job.parameters, Parameters):
+        raise DefinitionError(f"job {job.name}: parameters= must be a subclass of Parameters.")
+    if not 1 <= job.chunk_size <= MAX_CHUNK_SIZE:
+        raise DefinitionError(f"job {job.name}: chunk_size from 1 to {MAX_CHUNK_SIZE:,}.")
+    for option in ("chunk_seconds", "record_seconds", "lease_seconds"):
+        value = getattr(job, option)
+        if value is not None and value <= 0:
+            raise DefinitionError(f"job {job.name}: {option} must be above zero.")
+    if job.start_limit is not None and job.start_limit < 1:
+        raise DefinitionError(f"job {job.name}: start_limit must be at least 1.")
+
+
+def _check_names(job: Job) -> None:
     if not _JOB_NAME.fullmatch(job.name):
         raise DefinitionError(
             f"job name {job.name!r}: letters, digits, '_', '.', '-', beginning with a letter."
@@ -247,21 +273,6 @@ def _check(job: Job) -> None:
             f"job {job.name}: key field {missing!r} is not in {job.model.__name__}, "
             f"which has {', '.join(fields)}."
         )
-    if not callable(getattr(job.source, "open", None)):
-        raise DefinitionError(
-            f"job {job.name}: source= must be a source, such as csv_source('file.csv'), "
-            f"not {type(job.source).__name__}."
-        )
-    if not issubclass(job.parameters, Parameters):
-        raise DefinitionError(f"job {job.name}: parameters= must be a subclass of Parameters.")
-    if not 1 <= job.chunk_size <= 100_000:
-        raise DefinitionError(f"job {job.name}: chunk_size from 1 to 100,000.")
-    for option in ("chunk_seconds", "record_seconds", "lease_seconds"):
-        value = getattr(job, option)
-        if value is not None and value <= 0:
-            raise DefinitionError(f"job {job.name}: {option} must be above zero.")
-    if job.start_limit is not None and job.start_limit < 1:
-        raise DefinitionError(f"job {job.name}: start_limit must be at least 1.")
     for summed in job.controls.sums if job.controls else ():
         if summed not in fields:
             raise DefinitionError(f"job {job.name}: controls sum {summed!r}, which is no field.")

@@ -237,4 +237,5 @@ def choose(drawn: Drawn, keys: Collection[str]) -> Drawn:
         lambda at: location(kept[at]),
         [drawn.ordinal(index) for index in kept],
         drawn.partition,
+        {at: drawn.keys[index] for at, index in enumerate(kept) if index in drawn.hashed_keys},
     )

@@ -21,7 +21,12 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 """Errors that fail the run, with its error's stable code."""
 
-TROUBLES = (TransientError, InterruptedRetryError, *(kind for kind, _ in CODES))
+TROUBLES: tuple[type[Exception], ...] = (
+    TransientError,
+    InterruptedRetryError,
+    *(kind for kind, _ in CODES),
+)
+"""What ``closing`` knows how to go on from; anything else is a bug, and ends the process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Watchdog:
             faulthandler.dump_traceback_later(2 * limit, exit=True, file=file.fileno())
 
     def _look(self, signal_number: int, frame: FrameType | None) -> None:
+        del signal_number, frame
         limit = self._limit
         assert limit is not None, "the timer runs only where there is a limit"
         self._guard(limit)

@@ -62,6 +62,7 @@ class Work:
         self.context = context
         self.watchdog = watchdog
         self.tries = tries
+        self._run, self._chunk = drawn.chunk.run.name, drawn.chunk.label
 
     def until(self, is_full: Callable[[], bool]) -> list[Outcome]:
         """The outcomes of the records in order, up to the one with which the chunk is full."""
@@ -102,16 +103,15 @@ class Work:
             if is_transient(self.job, error):
                 raise TransientError(f"{type(error).__name__}: {describe(error)}") from error
             return self._failed(index, _code(error), describe(error))
-        chunk = drawn.chunk
         return RecordSucceeded(
-            run=chunk.run.name,
+            run=self._run,
             partition=drawn.partition,
-            chunk=chunk.label,
+            chunk=self._chunk,
             ordinal=drawn.ordinal(index),
             attempt=drawn.attempt,
             key=drawn.stored_key(index),
-            digest=digest,
             record=msgspec.Raw(encoded),
+            digest=digest,
             entries=entries,
             output=output,
         )

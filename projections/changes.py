@@ -27,15 +27,11 @@ class Recorded(NamedTuple):
     event: Event
 
 
-class Movement(NamedTuple):
-    """What a commit moves on one account, by currency and dates; the amounts stand beside it."""
+Movement = tuple[str, str, str, int, dt.date, dt.date]
+"""Book, account, currency, its exponent, posting date, effective date: what a sum is kept for.
 
-    book: str
-    account: str
-    currency: str
-    exponent: int
-    posting: dt.date
-    effective: dt.date
+A plain tuple, because there is one for every line of every record.
+"""
 
 
 @dataclass(slots=True)

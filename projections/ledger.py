@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..domain.events import RecordSucceeded
-from .changes import Changes, Movement
+from .changes import Changes
 
 
 def fold(changes: Changes, events: Iterable[RecordSucceeded]) -> None:
@@ -18,7 +18,7 @@ def fold(changes: Changes, events: Iterable[RecordSucceeded]) -> None:
         for entry in event.entries:
             book, effective, posting = entry.book, entry.effective, entry.posting
             for line in entry.lines:
-                key = Movement(book, line.account, line.currency, line.exponent, posting, effective)
+                key = (book, line.account, line.currency, line.exponent, posting, effective)
                 sums = movements.get(key)
                 if sums is None:
                     movements[key] = sums = [0, 0, 0]
