@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -15,6 +16,9 @@ from .tables import VIEW_SCHEMA_VERSION, ViewTables, generation_of, generation_t
 
 VIEWS = f"views.v{VIEW_SCHEMA_VERSION}"
 """The name of the row. The version is in it, so that code of another version finds none."""
+
+MOST_TRIES: Final = 5
+"""How often a reader begins, if every time the views are swapped and dropped under it."""
 
 _SELECT = f"SELECT generation FROM {VIEW_GENERATION.name} WHERE view = '{VIEWS}'"
 
@@ -44,11 +48,17 @@ def ensure(log: EventLog) -> None:
 
 
 def _is_new(connection: sa.Connection) -> bool:
-    found = (
-        connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first()
-        for table in (VIEW_GENERATION, log_tables().events)
-    )
-    return not any(found)
+    return not has_views(connection) and _is_empty(connection, log_tables().events)
+
+
+def has_views(connection: sa.Connection) -> bool:
+    """Whether there are views, of whatever version."""
+    return not _is_empty(connection, VIEW_GENERATION)
+
+
+def _is_empty(connection: sa.Connection, table: sa.Table) -> bool:
+    one = sa.select(sa.literal(1)).select_from(table).limit(1)
+    return connection.execute(one).first() is None
 
 
 @contextmanager
@@ -95,3 +105,41 @@ def all_generations(connection: sa.Connection) -> set[int]:
     """Every generation of which there is a table, live or left over."""
     names = sa.inspect(connection).get_table_names()
     return {number for name in names if (number := generation_of(name)) is not None}
+
+
+@contextmanager
+def live_views(engine: sa.Engine) -> Iterator[tuple[sa.Connection, ViewTables]]:
+    """One state of the store to read: the connection, and the views that are live in it."""
+    connection, tables = _open(engine)
+    with connection:
+        yield connection, tables
+
+
+def _open(engine: sa.Engine) -> tuple[sa.Connection, ViewTables]:
+    """Begin to read, and begin anew where the views were swapped and dropped in between."""
+    tries = MOST_TRIES
+    while True:
+        connection = _snapshot(engine)
+        try:
+            tables = live_tables(connection)
+            _hold(connection, tables)
+        except BaseException as error:
+            connection.close()
+            tries -= 1
+            if not tries or not isinstance(error, sa.exc.ProgrammingError):
+                raise
+        else:
+            return connection, tables
+
+
+def _snapshot(engine: sa.Engine) -> sa.Connection:
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine.connect()
+
+
+def _hold(connection: sa.Connection, tables: ViewTables) -> None:
+    """Keep PostgreSQL's tables from being dropped while we read; SQLite's snapshot has them."""
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(tables.metadata.tables)
+        connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS SHARE MODE")

@@ -1,0 +1,16 @@
+"""What must hold after every test, however the store came to be as it is."""
+
+from __future__ import annotations
+
+from storno.storage.store import Store
+from storno.storage.views.check import check
+
+
+def assert_views_agree(store_url: str) -> None:
+    """Every live view equals a rebuild from the events."""
+    store = Store.open(store_url)
+    try:
+        found = check(store.log)
+    finally:
+        store.close()
+    assert not found.total, "\n".join(map(str, found.differences))

@@ -1,0 +1,200 @@
+"""Rebuilding the views: nothing is lost, nobody waits, and a kill leaves what was there."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+
+from storno.domain.errors import ConflictError, SchemaVersionError
+from storno.storage.engine import writer
+from storno.storage.migrate import init
+from storno.storage.schema import VIEW_GENERATION
+from storno.storage.store import Store
+from storno.storage.views.check import check
+from storno.storage.views.generation import all_generations, live_generation, live_views
+from storno.storage.views.rebuild import bring_up_to_date, rebuild
+from storno.storage.views.tables import COLUMNS
+
+from ..oracle import assert_views_agree
+from ..projections.histories import History, histories
+from .writing import append, sample_history
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    init(store_url)
+    store = Store.open(store_url)
+    yield store
+    store.close()
+
+
+def generations(store: Store) -> tuple[int, set[int]]:
+    """The live generation, and all of which there are tables."""
+    with store.engine.connect() as connection:
+        return live_generation(connection), all_generations(connection)
+
+
+def counts(store: Store) -> dict[str, int]:
+    with live_views(store.engine) as (connection, tables):
+        return {
+            view: connection.execute(
+                sa.select(sa.func.count()).select_from(tables[view])
+            ).scalar_one()
+            for view in COLUMNS
+        }
+
+
+def test_a_rebuild_takes_the_place_of_the_views_and_of_nothing_else(store: Store):
+    append(store, sample_history().commits)
+    before = counts(store)
+    rebuilt = rebuild(store.log)
+    assert generations(store) == (2, {2})
+    assert rebuilt == (2, store.log.head().last_position, ())
+    assert counts(store) == before
+    assert_views_agree(store.url)
+
+
+def test_a_rebuild_repairs_what_was_changed(store: Store):
+    append(store, sample_history().commits)
+    with writer(store.engine).begin() as connection:
+        connection.exec_driver_sql("DELETE FROM movements_g1")
+    assert check(store.log).total
+    rebuild(store.log)
+    assert_views_agree(store.url)
+
+
+def test_runs_go_on_after_a_rebuild_by_another_connection(store: Store):
+    history = sample_history(chunks=1)
+    append(store, history.commits)
+    other = Store.open(store.url)
+    rebuild(other.log)
+    other.close()
+    append(store, sample_history(name="2024-02").commits)
+    assert_views_agree(store.url)
+
+
+def test_many_batches_and_the_progress_of_them(store: Store):
+    append(store, sample_history(chunks=25, size=1000).commits)
+    seen: list[tuple[int, int]] = []
+    rebuilt = rebuild(store.log, lambda done, total: seen.append((done, total)))
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    assert seen[-1] == (rebuilt.events, rebuilt.events)
+    assert_views_agree(store.url)
+
+
+def test_an_empty_store_is_rebuilt_to_empty_views(store: Store):
+    assert rebuild(store.log) == (2, 0, ())
+    assert set(counts(store).values()) == {0}
+
+
+@settings(max_examples=15, deadline=None)
+@given(history=histories())
+def test_any_history(tmp_path_factory: pytest.TempPathFactory, history: History):
+    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'storno.db'}"
+    init(url)
+    store = Store.open(url)
+    append(store, history.commits)
+    rebuild(store.log)
+    store.close()
+    assert_views_agree(url)
+
+
+@contextmanager
+def appending(url: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that appends, which has begun to when this is entered."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.storage.appender", url],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout.readline()
+        yield process
+        process.stdin.close()
+        process.stdout.read()
+    assert process.returncode == 0
+
+
+def test_rebuilds_while_another_process_appends_lose_nothing(store: Store):
+    append(store, sample_history(chunks=5, size=200).commits)
+    with appending(store.url) as process:
+        for _ in range(3):
+            done = store.log.head().number
+            rebuild(store.log)
+            while store.log.head().number <= done:
+                assert process.stdout.readline(), "the appender ended"
+    assert generations(store)[0] == 4
+    assert_views_agree(store.url)
+
+
+KILLED = """
+import os, signal, sys
+from storno.storage.store import Store
+from storno.storage.views.rebuild import rebuild
+rebuild(Store.open(sys.argv[1]).log, lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_killed_rebuild_leaves_the_live_views_and_the_next_one_cleans_up(store: Store):
+    append(store, sample_history().commits)
+    for _ in range(2):
+        killed = subprocess.run([sys.executable, "-c", KILLED, store.url], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        live, there = generations(store)
+        assert live == 1
+        assert len(there) == 2
+        assert_views_agree(store.url)
+    append(store, sample_history(name="2024-02").commits)
+    rebuilt = rebuild(store.log)
+    assert generations(store) == (rebuilt.generation, {rebuilt.generation})
+    assert_views_agree(store.url)
+
+
+def test_of_two_rebuilds_the_later_one_wins_and_the_earlier_one_says_so(store: Store):
+    append(store, sample_history().commits)
+    with pytest.raises(ConflictError, match="Another rebuild"):
+        rebuild(store.log, lambda done, total: rebuild(store.log))
+    assert len(generations(store)[1]) == 1
+    assert_views_agree(store.url)
+
+
+def test_readers_keep_what_they_read_and_are_not_waited_for(store: Store):
+    append(store, sample_history().commits)
+    with live_views(store.engine) as (connection, tables):
+        runs = sa.select(sa.func.count()).select_from(tables["runs"])
+        assert connection.execute(runs).scalar_one() == 1
+        rebuilt = rebuild(store.log, patience_seconds=0)
+        assert connection.execute(runs).scalar_one() == 1
+        assert rebuilt.left_over == ((1,) if store.dialect == "postgresql" else ())
+        append(store, sample_history(name="2024-02").commits)
+    rebuilt = rebuild(store.log)
+    assert generations(store) == (rebuilt.generation, {rebuilt.generation})
+
+
+def test_views_of_another_version_are_refused_and_made_anew_by_a_migration(store: Store):
+    history = sample_history(chunks=1)
+    append(store, history.commits)
+    with writer(store.engine).begin() as connection:
+        connection.execute(VIEW_GENERATION.update().values(view="views.v0"))
+    with pytest.raises(SchemaVersionError, match="storno db migrate"):
+        Store.open(store.url)
+    with pytest.raises(SchemaVersionError):
+        append(store, sample_history(name="2024-02").commits)
+    assert bring_up_to_date(store.log)
+    assert not bring_up_to_date(store.log)
+    append(store, sample_history(name="2024-02").commits)
+    assert_views_agree(store.url)
+    assert generations(store) == (2, {2})
