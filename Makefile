@@ -13,9 +13,10 @@ TORTURE_ARGS ?=
 
 venv := .venv
 wheel_venv := .venv-wheel
+lowest_venv := .venv-lowest
 pip := bin/python -m pip -qq
 
-.PHONY: help setup demo test lint types layers docs serve check bench torture coverage wheel clean
+.PHONY: help setup demo test lowest lint types layers docs serve check bench torture coverage wheel clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
@@ -25,6 +26,12 @@ demo: $(venv)/.storno ## A month of payments: run, killed, resumed, balanced
 
 test: $(venv)/.test ## Run the test suite (PYTEST_ARGS="tests/storage -k append")
 	@$(venv)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+
+lowest: $(venv)/.lowest ## Run the tests with the oldest versions that pyproject.toml allows
+	@$(venv)/bin/uv venv --quiet --clear --seed --python $(venv)/bin/python $(lowest_venv)
+	@$(venv)/bin/uv pip install --quiet --python $(lowest_venv)/bin/python \
+	    --resolution lowest-direct --editable '.[all]' --group test
+	@$(lowest_venv)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(venv)/.lint ## Check style and format
 	@.ci/lint
@@ -60,7 +67,7 @@ coverage: $(venv)/.test $(venv)/.coverage ## Run the tests and report the lines 
 setup: $(venv)/.test $(venv)/.lint $(venv)/.docs $(wheel_venv)/.types ## Install all that the checks need
 
 clean: ## Remove everything that make made
-	rm -rf $(venv) $(wheel_venv) build dist site *.egg-info
+	rm -rf $(venv) $(wheel_venv) $(lowest_venv) build dist site *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -83,7 +90,7 @@ $(venv)/.test: $(venv)/.storno
 	@$(@D)/$(pip) install --editable '.[all]' --group test
 	@touch $@
 
-# lint, docs, bench, coverage: the dependency group of that name
+# lint, docs, bench, coverage, lowest: the dependency group of that name
 $(venv)/.%: $(venv)/.storno
 	@echo "Installing the $* group into $(@D)"
 	@$(@D)/$(pip) install --group $*
