@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import child, report, trials
+from . import child, profiling, report, resuming, trials
 from .compare import Plan, compare
 from .stores import DATABASES, SQLITE
 from .task import BenchError
@@ -95,10 +95,33 @@ def _scale(options: argparse.Namespace, folder: Path) -> Result:
     return Result(trials.scale_table(costs), costs, trials.scale_holds(costs))
 
 
+def _resume_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=1_000_000, help="invoices (1000000)")
+    parser.add_argument("--rounds", type=int, default=3, help="kills on each database (3)")
+    _databases_option(parser, (SQLITE,))
+
+
+def _resume(options: argparse.Namespace, folder: Path) -> Result:
+    found = resuming.resume(folder, options.databases, options.records, options.rounds)
+    return Result(resuming.resume_table(found), found, resuming.resume_holds(found))
+
+
+def _profile_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
+    _databases_option(parser, DATABASES)
+
+
+def _profile(options: argparse.Namespace, folder: Path) -> Result:
+    shares = profiling.profile(folder, options.databases, options.records)
+    return Result(profiling.profile_table(shares), shares)
+
+
 COMMANDS = {
     "compare": Command("every leg side by side (the default)", _comparison_options, _compare),
     "memory": Command("peak memory against the size of a run", _memory_options, _memory),
     "scale": Command("cost of a record while the store grows", _scale_options, _scale),
+    "resume": Command("a killed run's way back to its next commit", _resume_options, _resume),
+    "profile": Command("where storno's time goes", _profile_options, _profile),
 }
 
 
