@@ -84,4 +84,4 @@ class LogDialect(Protocol):
     def explain(
         self, connection: sa.Connection, error: sa.exc.DBAPIError, events: Sequence[NewEvent]
     ) -> StornoError | None:
-        """What a failed append means, if it is a conflict or a held lock; ends the transaction."""
+        """What a failed append means, if it is a conflict or a held lock; before the rollback."""

@@ -81,7 +81,7 @@ class PostgreSQLLog(LogDialect):
     @override
     def versions(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, int]:
         found = connection.exec_driver_sql(self._select_versions, (list(streams),))
-        return dict(found.tuples().all())
+        return dict(found.all())
 
     @override
     def insert_events(
@@ -131,13 +131,13 @@ class PostgreSQLLog(LogDialect):
                 "Nothing was written; read it again and decide anew."
             )
         if state == _LOCK_NOT_AVAILABLE:
-            connection.rollback()
-            return self._busy(connection)
+            return self._busy(connection.engine)
         return None
 
-    def _busy(self, connection: sa.Connection) -> StoreBusyError:
-        holder: Any = connection.exec_driver_sql(self._select_holder).first()
-        connection.rollback()
+    def _busy(self, engine: sa.Engine) -> StoreBusyError:
+        # On another connection: the one that failed answers nothing until it is rolled back.
+        with engine.connect() as connection:
+            holder: Any = connection.exec_driver_sql(self._select_holder).first()
         return StoreBusyError(
             f"{_name(holder)} holds the append lock of the store, and did not let go in "
             f"{self._lock_timeout_seconds:g} seconds. Wait for it, or end it "

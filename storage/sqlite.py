@@ -50,7 +50,10 @@ class SQLiteLog(LogDialect):
         self._select_taken = (
             f"SELECT stream, version FROM {events} "
             "WHERE (stream, version) IN "
-            "(SELECT value ->> 0, value ->> 1 FROM json_each(?)) LIMIT 1"
+            "(SELECT value ->> 0, value ->> 1 FROM json_each(?)) "
+            # Not what an earlier statement of the failed append itself inserted.
+            f"AND position < (SELECT coalesce(max(first_position + count), 1) FROM {commits}) "
+            "LIMIT 1"
         )
 
     @override
@@ -70,7 +73,8 @@ class SQLiteLog(LogDialect):
     @override
     def versions(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, int]:
         names = json.dumps(list(streams))
-        return dict(connection.exec_driver_sql(self._select_versions, (names,)).tuples().all())
+        found = connection.exec_driver_sql(self._select_versions, (names,))
+        return dict(found.all())
 
     @override
     def insert_events(
