@@ -60,7 +60,7 @@ torture: $(venv)/.test ## Kill runs at random moments and check what is left (TO
 
 coverage: $(venv)/.test $(venv)/.coverage ## Run the tests and report the lines and branches not taken
 	@$(venv)/bin/coverage erase
-	@$(venv)/bin/coverage run -m pytest $(PYTEST_ARGS)
+	-@$(venv)/bin/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 	@$(venv)/bin/coverage combine --quiet
 	@$(venv)/bin/coverage report
 
