@@ -95,8 +95,8 @@ def _jobs(project: Project) -> Iterator[Finding]:
         return
     for name, place in catalog.places.items():
         yield Finding("Jobs", name, place)
-    for error in catalog.broken:
-        yield Finding("Jobs", "not loaded", "", problem=str(error))
+    for broken in catalog.broken:
+        yield Finding("Jobs", "not loaded", "", problem=str(broken))
 
 
 def _store(project: Project) -> Iterator[Finding]:

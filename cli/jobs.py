@@ -71,7 +71,7 @@ def describe(job: Job) -> dict[str, Any]:
         "parameters": {name: _type(field) for name, field in job.parameters.model_fields.items()},
         "record": {name: _type(field) for name, field in job.model.model_fields.items()},
         "key": job.key_text,
-        "source": job.source.describe(),
+        "source": _source(job),
         "chunk_records": job.chunk_size,
         "chunk_seconds": job.chunk_seconds,
         "retries": job.retry.retries,
@@ -83,6 +83,16 @@ def describe(job: Job) -> dict[str, Any]:
         "effect": job.effect,
         "writes": job.writes,
     }
+
+
+def _source(job: Job) -> dict[str, Any]:
+    """What the job reads; files by their patterns, as nobody has filled in parameters yet."""
+    from ..execution.sources.line_files import LineSource
+
+    source: object = job.source
+    if isinstance(source, LineSource):
+        return {"kind": source.format.kind, "paths": [*source.files.patterns]}
+    return {"kind": type(source).__name__}
 
 
 def _type(field: Any) -> str:

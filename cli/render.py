@@ -52,7 +52,8 @@ def for_people() -> bool:
 
 
 def say(message: str) -> None:
-    """A remark on stderr."""
+    """A remark on stderr, after all that was written to stdout before it."""
+    sys.stdout.flush()
     stderr().print(message, markup=False, soft_wrap=True)
 
 
@@ -83,28 +84,37 @@ class Column(NamedTuple):
     states: bool = False
 
 
-def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Table:
     """A table without lines: what lines up needs none."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(
+        made.add_column(
             column.title,
             justify="right" if column.right else "left",
             no_wrap=not column.wraps,
-            overflow="fold" if column.wraps else "ellipsis",
+            overflow="fold",
         )
     for row in rows:
         cells = zip(columns, row, strict=True)
-        table.add_row(
+        made.add_row(
             *(
                 Text(value, style=STATE_STYLES.get(value, "") if column.states else "")
                 for column, value in cells
             )
         )
-    _write_lines(table)
+    return made
+
+
+def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout."""
+    console = stdout()
+    with console.capture() as captured:
+        console.print(table(columns, rows))
+    for line in captured.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")
 
 
 def write_fields(fields: Mapping[str, str]) -> None:
@@ -121,14 +131,6 @@ def write_line(text: str = "", style: str = "") -> None:
     stdout().print(text, style=style, soft_wrap=True)
 
 
-def _write_lines(table: Table) -> None:
-    console = stdout()
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        console.file.write(f"{line.rstrip()}\n")
-
-
 def count(number: int) -> str:
     """A number: with thousands separators for people, plain in a pipe."""
     return f"{number:,}" if for_people() else str(number)
@@ -136,7 +138,11 @@ def count(number: int) -> str:
 
 def amount(minor: int, places: int) -> str:
     """An amount: ``1,250.00`` for people, ``1250.00`` in a pipe."""
-    text = format_minor(minor, places)
+    return thousands(format_minor(minor, places))
+
+
+def thousands(text: str) -> str:
+    """An amount that is text already, with separators where people read it."""
     if not for_people():
         return text
     whole, point, decimals = text.partition(".")
@@ -155,7 +161,11 @@ def moment(microseconds: int | None) -> str | None:
 
 def clock(microseconds: int | None) -> str:
     """The same to the second: ``2026-01-31 22:04:05Z``; a dash where there is none."""
-    text = moment(microseconds)
+    return clock_text(moment(microseconds))
+
+
+def clock_text(text: str | None) -> str:
+    """What ``moment`` gave, to the second, for people."""
     return f"{text[:10]} {text[11:19]}Z" if text else "-"
 
 

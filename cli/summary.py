@@ -1,0 +1,106 @@
+"""What a run came to: a page that a person reads gladly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..domain.money import exponent, format_minor
+from .render import (
+    STATE_STYLES,
+    amount,
+    count,
+    counted,
+    duration,
+    rate,
+    say,
+    write_fields,
+    write_line,
+)
+
+if TYPE_CHECKING:
+    from ..domain.events import Counts
+    from ..execution.results import RunResult
+    from ..storage.store import Store
+
+
+def result_document(store: Store, result: RunResult, *, dry_run: bool) -> dict[str, Any]:
+    """The run's document, with what only the one who ran it knows."""
+    from ..storage import queries
+    from .documents import COUNTS, run_document
+
+    row = queries.run(store, str(result.run))
+    document = run_document(row) if row is not None else {"run": str(result.run)}
+    own = {
+        "state": result.state,
+        "attempt": result.attempt,
+        **{name: getattr(result.counts, name) for name in COUNTS},
+        "seconds": round(result.seconds, 3),
+        "error": result.error,
+        "message": result.message,
+        "nothing_to_do": result.noop,
+        "dry_run": dry_run,
+        "posted": {
+            currency: format_minor(minor, exponent(currency))
+            for currency, minor in sorted(result.totals.items())
+        },
+    }
+    return document | own
+
+
+def write_summary(result: RunResult, *, dry_run: bool) -> None:
+    """The summary on stdout, and on stderr what to do next."""
+    if result.noop:
+        say(f"{result.run} is {result.state} already, so nothing was done.")
+        say(f"To read its input once more: {_again(result)}")
+        return
+    letters = result.counts.failed
+    words = [f"{result.run} {'tried out, nothing was written,' if dry_run else result.state}"]
+    words += [f"with {counted(letters, 'dead letter')}"] if letters else []
+    style = "yellow" if letters else STATE_STYLES.get(result.state, "")
+    write_line(" ".join(words), style=f"bold {style}".strip())
+    if result.message:
+        write_line(result.message[:1].upper() + result.message[1:])
+    write_line()
+    write_fields(_facts(result))
+    for line in _next(result, dry_run=dry_run):
+        say(line)
+
+
+def _facts(result: RunResult) -> dict[str, str]:
+    facts = count_facts(result.counts)
+    for currency, minor in sorted(result.totals.items()):
+        facts[f"posted {currency}"] = amount(minor, exponent(currency))
+    width = max(map(len, facts.values()))
+    facts = {name: value.rjust(width) for name, value in facts.items()}
+    facts["took"] = duration(result.seconds)
+    if result.attempt > 1:
+        facts["took"] += f" (attempt {result.attempt})"
+    elif result.counts.read:
+        facts["took"] += f", {rate(result.counts.read, result.seconds)}"
+    return facts
+
+
+def count_facts(counts: Counts) -> dict[str, str]:
+    """The counts by name; beyond the first two only those that are not zero."""
+    facts = {"read": count(counts.read), "succeeded": count(counts.succeeded)}
+    for name in ("skipped", "failed", "discarded"):
+        if number := getattr(counts, name):
+            facts[name] = count(number)
+    return facts
+
+
+def _next(result: RunResult, *, dry_run: bool) -> list[str]:
+    """What to type next, if anything."""
+    if dry_run:
+        return []
+    lines: list[str] = []
+    if result.counts.failed:
+        lines += ["", "See what failed, and why:", f"  storno dead-letters list --run {result.run}"]
+    if result.state in ("stopped", "failed"):
+        verb = "Go on with it" if result.state == "stopped" else "Mend the cause, then go on"
+        lines += ["", f"{verb}:", f"  storno resume {result.run}"]
+    return lines
+
+
+def _again(result: RunResult) -> str:
+    return f"storno run {result.run.job} ... --again --reason TEXT"

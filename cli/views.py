@@ -1,0 +1,106 @@
+"""``storno views``: rebuild the views from the events, or compare them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import CHECK_FAILED, DONE
+from .options import COMMON, Common, command, group
+
+if TYPE_CHECKING:
+    from ..storage.views.check import Comparison, Difference
+
+
+@command("rebuild", "storno views rebuild")
+def rebuild(*, common: Common = COMMON) -> int:
+    """Make all views anew from the events, and put them in place of the live ones.
+
+    Runs go on meanwhile, and so does whoever reads.
+    """
+    from ..storage.views.rebuild import rebuild as make
+    from .progress import steps
+    from .render import counted, say, write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store, steps("rebuilding the views") as step:
+        rebuilt = make(store.log, step)
+    if common.json:
+        left_over = list(rebuilt.left_over)
+        made = {"events": rebuilt.events, "generation": rebuilt.generation, "left_over": left_over}
+        write_json(made)
+    else:
+        say(f"Rebuilt the views from {counted(rebuilt.events, 'event')}.")
+        if rebuilt.left_over:
+            say("Somebody still reads the old ones; the next rebuild takes them away.")
+    return DONE
+
+
+@command("check", "storno views check", "storno views check --json")
+def check(*, common: Common = COMMON) -> int:
+    """Compare the views with the events; exits 5 if a view says something else.
+
+    The events are what counts: storno views rebuild mends a view.
+    """
+    from ..storage.views.check import check as compare
+    from .progress import steps
+    from .render import write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store, steps("comparing the views") as step:
+        comparison = compare(store.log, step)
+    if common.json:
+        write_json(_document(comparison))
+    else:
+        _write(comparison)
+    return CHECK_FAILED if comparison.total else DONE
+
+
+def _document(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "agree": comparison.total == 0,
+        "commits": comparison.commits,
+        "events": comparison.events,
+        "rows_that_differ": comparison.total,
+        "differences": [
+            {
+                "view": each.view,
+                "key": dict(each.key),
+                "column": each.column,
+                "live": each.live,
+                "rebuilt": each.rebuilt,
+            }
+            for each in comparison.differences
+        ],
+    }
+
+
+def _write(comparison: Comparison) -> None:
+    from .render import Column, counted, say, write_table
+
+    over = f"{counted(comparison.events, 'event')} in {counted(comparison.commits, 'commit')}"
+    if not comparison.total:
+        say(f"The views agree with {over}.")
+        return
+    columns = (
+        Column("view"),
+        Column("row", wraps=True),
+        Column("column"),
+        Column("the view says", wraps=True),
+        Column("the events say", wraps=True),
+    )
+    write_table(columns, [_row(each) for each in comparison.differences])
+    say(f"{counted(comparison.total, 'row')} of the views differ from {over}.")
+    say("Mend them: storno views rebuild. Then find out who wrote to the store's tables.")
+
+
+def _row(difference: Difference) -> tuple[str, ...]:
+    key = " ".join(str(value) for value in difference.key.values())
+    if difference.column is None:
+        there = tuple("no such row" if side is None else "a row"
+                      for side in (difference.live, difference.rebuilt))  # fmt: skip
+        return (difference.view, key, "-", *there)
+    values = (str(difference.live), str(difference.rebuilt))
+    return (difference.view, key, difference.column, *values)
+
+
+views = group("views", "Rebuild the views from the events, or compare them.", rebuild, check)

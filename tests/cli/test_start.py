@@ -1,0 +1,126 @@
+"""The way in: version, help, unknown words, completion, and a project that runs at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from storno.cli.commands import COMMANDS
+from storno.cli.main import application
+
+from .command import Storno
+
+HEAVY = ("sqlalchemy", "pydantic", "alembic", "structlog", "eventsourcing", "iso4217")
+COMPLETABLE = [command for command in COMMANDS if command.name != "demo"]
+
+
+def test_the_version_is_the_installed_one(storno: Storno) -> None:
+    assert storno("--version").stdout == f"storno {version('storno')}\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+def test_the_overview_names_every_command(storno: Storno, words: tuple[str, ...]) -> None:
+    told = storno(*words).stdout
+
+    assert [command.name for command in COMMANDS if f"  {command.name} " not in told] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_shows_help_with_an_example(storno: Storno, command: object) -> None:
+    name = command.name
+    told = storno(name, "--help").stdout
+
+    assert told.startswith(f"Usage: storno {name}")
+    if "Commands:" not in told:
+        assert f"Examples:\n  storno {name}" in told
+
+
+def test_help_may_stand_in_front(storno: Storno) -> None:
+    assert storno("help", "db", "backup").stdout == storno("db", "backup", "--help").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_no_help_imports_anything_heavy(command: object) -> None:
+    code = (
+        "import sys; from storno.cli.main import main; "
+        f"main([{command.name!r}, '--help']); "
+        f"sys.exit(' '.join(set({HEAVY!r}) & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("rnu",), "Did you mean 'run'?"),
+        (("db", "inti"), "Did you mean 'init'?"),
+        (("run", "payments", "--parm", "month=1"), "Did you mean --param?"),
+        (("--json", "runs"), "--json has to follow the command"),
+        (("init", "x", "--template", "payrol"), 'Did you mean "payroll"?'),
+    ],
+)
+def test_an_unknown_word_gets_did_you_mean(
+    storno: Storno, words: tuple[str, ...], told: str
+) -> None:
+    ran = storno(*words, code=2)
+
+    assert told in ran.stderr
+    assert "--help" in ran.stderr or "COMMAND" in ran.stderr
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_the_commands(storno: Storno, shell: str) -> None:
+    script = storno("completion", shell).stdout
+
+    assert "dead-letters" in script
+    assert "trial-balance" in script
+
+
+def test_bash_takes_the_completion_script(storno: Storno) -> None:
+    script = storno("completion", "bash").stdout
+
+    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_command_can_be_loaded() -> None:
+    app = application()
+
+    assert [command.name for command in COMMANDS if not callable(app[command.name])] == []
+
+
+def test_a_new_project_says_what_to_type_next(storno: Storno) -> None:
+    ran = storno("init", "books")
+
+    assert ran.stdout == ""
+    assert "storno run payments --param month=2026-01" in ran.stderr
+    made = {path.name for path in (storno.folder / "books").iterdir()}
+    assert {"storno.toml", "jobs.py", "README.md", "input", "storno.db"} <= made
+
+
+def test_a_new_project_overwrites_nothing(storno: Storno) -> None:
+    (storno.folder / "books").mkdir()
+    (storno.folder / "books" / "ledger.txt").write_text("mine")
+
+    ran = storno("init", "books", code=7)
+
+    assert "books exists and is not empty" in ran.stderr
+    assert [path.name for path in (storno.folder / "books").iterdir()] == ["ledger.txt"]
+
+
+def test_the_samples_are_the_same_every_time(storno: Storno) -> None:
+    storno("init", "first", "--template", "interest")
+    storno("init", "second", "--template", "interest")
+
+    def texts(name: str) -> list[str]:
+        return [path.read_text() for path in sorted(Path(storno.folder, name).rglob("*.csv"))]
+
+    assert texts("first") == texts("second")

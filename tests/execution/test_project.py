@@ -1,0 +1,155 @@
+"""Settings: which hold, where each comes from, and what is said when one is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storno.domain.errors import DefinitionError, UsageError
+from storno.execution.project import Project, resolve_actor, without_password
+
+FROM_FLAG = "sqlite:////books/flag.db"
+FROM_ENVIRONMENT = "sqlite:////books/environment.db"
+FROM_FILE = "sqlite:////books/file.db"
+
+
+def write_settings(folder: Path, text: str) -> None:
+    (folder / "storno.toml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("flag", "environment", "file", "store", "origin"),
+    [
+        (FROM_FLAG, FROM_ENVIRONMENT, FROM_FILE, FROM_FLAG, "--store"),
+        (None, FROM_ENVIRONMENT, FROM_FILE, FROM_ENVIRONMENT, "STORNO_STORE"),
+        (None, None, FROM_FILE, FROM_FILE, "storno.toml"),
+    ],
+)
+def test_flag_beats_environment_beats_file(
+    tmp_path: Path,
+    flag: str | None,
+    environment: str | None,
+    file: str,
+    store: str,
+    origin: str,
+) -> None:
+    write_settings(tmp_path, f'store = "{file}"')
+    variables = {"STORNO_STORE": environment} if environment else {}
+
+    project = Project.find(tmp_path, store=flag, environment=variables)
+
+    assert (project.store.value, project.store.origin) == (store, origin)
+
+
+def test_the_default_store_stands_beside_the_project(tmp_path: Path) -> None:
+    write_settings(tmp_path, "")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+
+    project = Project.find(below, environment={})
+
+    assert project.root == tmp_path.resolve()
+    assert project.store.value == f"sqlite:///{tmp_path.resolve()}/storno.db"
+    assert project.store.origin == "default"
+
+
+def test_a_relative_store_starts_where_it_was_written(tmp_path: Path) -> None:
+    write_settings(tmp_path, 'store = "sqlite:///books/storno.db"')
+    below = tmp_path / "below"
+    below.mkdir()
+
+    from_file = Project.find(below, environment={})
+    from_flag = Project.find(below, store="sqlite:///other.db", environment={})
+
+    assert from_file.store.value == f"sqlite:///{tmp_path.resolve()}/books/storno.db"
+    assert from_flag.store.value == f"sqlite:///{below.resolve()}/other.db"
+
+
+def test_without_a_file_the_current_folder_is_the_project(tmp_path: Path) -> None:
+    project = Project.find(tmp_path, environment={})
+
+    assert (project.root, project.file) == (tmp_path.resolve(), None)
+    assert project.settings.jobs == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('stor = "sqlite:///x.db"', "unknown key 'stor'. Did you mean 'store'?"),
+        ('[chart]\nacounts = ["bank"]', "unknown key 'chart.acounts'. Did you mean 'accounts'?"),
+        ('jobs = "jobs.py"', "jobs: input should be a list, not 'jobs.py'"),
+        ("store = 3", "store: input should be a valid string, not 3"),
+        ("store = = 1", "is not valid TOML: Invalid value (at line 1, column 9)"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_file_and_key(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    write_settings(tmp_path, text)
+
+    with pytest.raises(DefinitionError) as raised:
+        Project.find(tmp_path, environment={})
+
+    assert str(tmp_path / "storno.toml") in str(raised.value)
+    assert told in str(raised.value)
+
+
+def test_what_is_no_url_is_refused_with_the_url_it_may_have_meant(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"sqlite:///books\.db"):
+        Project.find(tmp_path, store="books.db", environment={})
+
+
+def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
+    write_settings(tmp_path, 'jobs = ["jobs.py"]\n[chart]\naccounts = ["bank", "expense:*"]')
+
+    found = {each.name: (each.value, each.origin) for each in Project.find(
+        tmp_path, store="postgresql://clerk:secret@host/books", environment={}
+    ).values}  # fmt: skip
+
+    assert found == {
+        "project": (str(tmp_path.resolve()), "storno.toml"),
+        "store": ("postgresql://clerk:***@host/books", "--store"),
+        "jobs": ("jobs.py", "storno.toml"),
+        "chart.accounts": ("bank, expense:*", "storno.toml"),
+        "chart.books": ("any", "default"),
+    }
+
+
+def test_the_chart_comes_from_the_file(tmp_path: Path) -> None:
+    write_settings(tmp_path, '[chart]\naccounts = ["bank"]\nbooks = ["main", "tax"]')
+
+    chart = Project.find(tmp_path, environment={}).chart
+
+    assert (chart.accounts, chart.books) == (("bank",), ("main", "tax"))
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "name"),
+    [("ada", {"STORNO_ACTOR": "grace"}, "ada"), (None, {"STORNO_ACTOR": "grace"}, "grace")],
+)
+def test_the_actor_is_who_was_named(
+    given: str | None, environment: dict[str, str], name: str
+) -> None:
+    actor = resolve_actor(given, environment)
+
+    assert actor.name == name
+    assert actor.os_user
+    assert actor.host
+
+
+def test_nobody_named_is_the_user_of_the_system() -> None:
+    actor = resolve_actor(None, {})
+
+    assert actor.name == actor.os_user
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb"])
+def test_an_actor_needs_a_name(name: str) -> None:
+    with pytest.raises(UsageError, match="--actor"):
+        resolve_actor(name, {})
+
+
+def test_a_password_is_never_shown() -> None:
+    assert without_password("postgresql://a:b@c/d") == "postgresql://a:***@c/d"
+    assert without_password("postgresql://c/d") == "postgresql://c/d"
