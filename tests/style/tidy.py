@@ -23,6 +23,7 @@ MAX_FUNCTION_LINES = 60  # of code: a signature and a docstring may be as long a
 
 UNFINISHED = re.compile(r"\b(?:TO" + "DO|FIX" + "ME|X" + r"XX)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|mnt)" + r"/\w")
+REGISTRY = re.compile(r"\b(?:py" + r"pi|pythonhosted|npm" + r"js|deb" + r"ian)\.(?:org|com)\b")
 SQL = re.compile(
     r"\bSELECT\s.*\bFROM\b|\bINSERT\s+INTO\b|\bUPDATE\s+\S+\s+SET\b|\bDELETE\s+FROM\b"
     r"|\b(?:CREATE|ALTER|DROP)\s+(?:TABLE|INDEX|TRIGGER|VIEW|SCHEMA)\b|\bBEGIN\s+IMMEDIATE\b",
@@ -107,6 +108,11 @@ def machine_paths(source: Source) -> Iterator[str]:
     yield from _matches(source, MACHINE_PATH, "a path of one machine")
 
 
+def registries(source: Source) -> Iterator[str]:
+    """Which registry packages come from is the business of the machine that installs them."""
+    yield from _matches(source, REGISTRY, "a registry's host")
+
+
 def sleeps_in_tests(source: Source) -> Iterator[str]:
     """A sleep is too short on a slow machine and too long on a fast one: wait for a condition."""
     if source.folder != "tests":
@@ -166,6 +172,7 @@ RULES: tuple[Rule, ...] = (
     function_length,
     unfinished,
     machine_paths,
+    registries,
     sleeps_in_tests,
     mocks,
     sql_outside_storage,
