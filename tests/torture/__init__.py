@@ -1,1 +1,0 @@
-"""Runs in real processes are killed at random moments; what is left must always be right."""
