@@ -31,7 +31,7 @@ class Stores(Protocol):
     """Where the legs of one database system keep their stores."""
 
     def create(self, name: str) -> str:
-        """Make an empty store and return its URL."""
+        """Make an empty store, in place of one of that name, and return its URL."""
 
     def size(self, url: str) -> int:
         """Bytes that the store takes on disk, its log folded in."""
@@ -51,6 +51,7 @@ class SqliteStores:
 
     def create(self, name: str) -> str:
         path = self._folder / f"{name}.db"
+        self.drop(f"sqlite:///{path}")
         connection = sqlite.connect(str(path))
         # WAL is a property of the file: a leg that sets no pragma of its own has it all the same.
         connection.execute("PRAGMA journal_mode=WAL")
@@ -80,6 +81,7 @@ class PostgresStores:
 
     def create(self, name: str) -> str:
         with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
             # What the leg before left unwritten is not to be written on this leg's time.
             connection.execute("CHECKPOINT")
