@@ -73,14 +73,22 @@ class CsvRecords:
             return None
 
     def _split(self, text: str) -> list[list[str]]:
-        quotechar, delimiter = self._dialect.quotechar, self._dialect.delimiter
-        plain = len(self._columns) > 1 and (quotechar is None or quotechar not in text)
-        if plain and "\r" in text:
-            text = text.replace("\r\n", "\n")
-            plain = "\r" not in text
-        if plain:
-            return [line.split(delimiter) for line in text.removesuffix("\n").split("\n")]
-        return list(self._dialect.parser(StringIO(text, newline="\n")))
+        """The fields of each line; another number of rows than of lines if a record has several."""
+        delimiter, quotechar = self._dialect.delimiter, self._dialect.quotechar
+        text = text.replace("\r\n", "\n") if "\r" in text else text
+        if len(self._columns) < 2 or "\r" in text:
+            return list(self._dialect.parser(StringIO(text, newline="\n")))
+        lines = text.removesuffix("\n").split("\n")
+        if quotechar is None or quotechar not in text:
+            return [line.split(delimiter) for line in lines]
+        # As many rows as lines with quotes: each of them ends the quotes that it begins, so that
+        # no line between them stands inside of quotes either.
+        quoted = [line for line in lines if quotechar in line]
+        rows = list(self._dialect.parser(iter(quoted)))
+        if len(rows) < len(quoted):
+            return rows
+        parsed = iter(rows)
+        return [next(parsed) if quotechar in line else line.split(delimiter) for line in lines]
 
     def _read_careful(self, _: bytes, into: Gathering) -> None:
         cursor = self._cursor

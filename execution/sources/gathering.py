@@ -11,8 +11,9 @@ from .base import Batch, Malformed, Offset
 from .lines import Encoding, Lines
 
 _KEPT_BYTES = 4096
-_SLICE_RECORDS = 256
-"""One irregular line sends this many through the careful way of reading."""
+_SHORT_SLICE = 4
+_LONG_SLICE = 256
+"""How many records are read at once, at least and at most."""
 
 
 class Gathering:
@@ -68,6 +69,7 @@ class FileCursor:
         self.lines = lines
         self.encoding = encoding
         self.line = line
+        self._slice = _LONG_SLICE
 
     def pass_lines(self, count: int, raw: bytes, into: Gathering) -> None:
         """Go past lines that ``peek`` gave; ``raw`` is all of their bytes."""
@@ -87,14 +89,23 @@ class FileCursor:
         return True
 
     def read_slice(self, count: int, into: Gathering, regular: Regular, careful: Careful) -> None:
-        """Some of the next records, at most ``count``: fast if all of their lines are regular."""
-        lines = self.lines.peek(min(count, _SLICE_RECORDS))
-        raw = b"".join(lines)
-        rows = regular(lines, raw) if lines and self._fits(lines, raw) else None
+        """Some of the next records, at most ``count``: fast while their lines are regular.
+
+        One irregular line sends a whole slice the careful way, so slices get short where such lines
+        are, and grow again behind them.
+        """
+        while True:
+            lines = self.lines.peek(min(count, self._slice))
+            raw = b"".join(lines)
+            rows = regular(lines, raw) if lines and self._fits(lines, raw) else None
+            if rows is not None or len(lines) <= _SHORT_SLICE:
+                break
+            self._slice = max(_SHORT_SLICE, len(lines) // 8)
         if rows is None:
             for _ in range(max(1, len(lines))):
                 self._read_one(into, careful)
         else:
+            self._slice = min(_LONG_SLICE, self._slice * 2)
             into.add_rows(rows, self.name, self.line)
             self.pass_lines(len(lines), raw, into)
 
