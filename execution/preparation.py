@@ -8,6 +8,7 @@ from typing import Any
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
 from ..domain.entry import PostingRules
+from ..domain.errors import SourceError, StornoError
 from ..domain.events import Offset
 from ..domain.record import Record
 from .context import Context
@@ -124,6 +125,13 @@ class Preparer:
             batch, position = self.feed.read(item.first_offset, count)
         except self.job.retry.on as error:
             raise TransientError(f"{type(error).__name__}: {describe(error)}") from error
+        except (StornoError, OSError):
+            raise
+        except Exception as error:  # a source in Python may raise anything
+            raise SourceError(
+                f"the input cannot be read: {type(error).__name__}: {describe(error)}. Mend it, "
+                "then resume the run."
+            ) from error
         self.last_read = batch
         controls = self.job.controls
         if controls is None or controls.trailer is None:
