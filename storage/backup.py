@@ -56,15 +56,22 @@ def _copy(engine: sa.Engine, file: Path) -> None:
         with engine.connect() as source:
             driver: Any = source.connection.driver_connection
             driver.backup(copy)
-        problems = [row[0] for row in copy.execute("PRAGMA integrity_check")]
-        # So that the backup is one file, with nothing beside it; a store turns it on again.
+        _refuse_damaged(copy, file)
+        # So that the backup is one file, with nothing beside it; a store turns the log on again.
         copy.execute("PRAGMA journal_mode = DELETE")
-    if problems != ["ok"]:
-        raise CheckFailedError(
-            f"The copy {file} is damaged: {problems[0]}. The store itself may be: "
-            "run PRAGMA integrity_check on it before anything else."
-        )
     shutil.copymode(store_path(engine) or file, file)
+
+
+def _refuse_damaged(copy: Any, file: Path) -> None:
+    try:
+        found = str(copy.execute("PRAGMA integrity_check").fetchone()[0])
+    except copy.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise CheckFailedError(
+            f"The copy {file} is damaged: {found}. The store itself may be: run `PRAGMA "
+            "integrity_check` on it before anything else."
+        )
 
 
 def _dump(engine: sa.Engine, file: Path) -> None:
