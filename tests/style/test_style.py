@@ -48,6 +48,7 @@ KEPT: list[tuple[Rule, str, str]] = [
     (module_length, "domain/long.py", "x = 1\n" * MAX_MODULE_LINES),
     (function_length, "domain/f.py", f'def f():\n    """Do."""\n{LONG_CODE}'),
     (machine_paths, "docs/page.md", "https://example.org/t" + "mp/x and ../wo" + "rk/y"),
+    (sleeps_in_tests, "tests/test_x.py", "while not done():\n    time.sleep(0.01)"),
     (sleeps_in_tests, "storage/log.py", "import time\ntime.sleep(1)"),
     (mocks, "tests/test_x.py", "from unittest import TestCase"),
     (sql_outside_storage, "storage/log.py", "q = 'SELECT * FROM runs'"),
