@@ -156,7 +156,7 @@ def standing(
     if posting is None:
         return Standing.FREE
     if content_digest(posting.record, posting.digest) != digest and not same_content(
-        record, posting.record
+        record, bytes(posting.record)
     ):
         return Standing.CONFLICT
     if (posting.run, posting.partition, posting.ordinal) == place:
