@@ -135,7 +135,9 @@ def test_a_percentage_counts_from_a_thousand_records_on(lab: Lab) -> None:
     )
     assert result.counts == Counts(read=500, succeeded=400, failed=100)
     bad.clear()
-    assert lab.run(paying(payments(1500), act, chunk_size=500, tolerance="10%")).state == "completed"
+    assert (
+        lab.run(paying(payments(1500), act, chunk_size=500, tolerance="10%")).state == "completed"
+    )
 
 
 def test_failures_of_earlier_attempts_count(lab: Lab) -> None:
