@@ -75,8 +75,8 @@ def test_no_claim_outlives_its_attempt(history: History):
 def test_the_ledger_balances_and_holds_every_line(history: History):
     balance: Counter[str] = Counter()
     lines = 0
-    for _, movement, (debit, credit, count) in fold(history).movements:
-        balance[movement.currency] += debit - credit
+    for _, (_, _, currency, *_), (debit, credit, count) in fold(history).movements:
+        balance[currency] += debit - credit
         lines += count
     assert set(balance.values()) <= {0}
     posted = [

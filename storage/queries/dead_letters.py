@@ -1,0 +1,134 @@
+"""Dead letters: records that failed for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...domain.ids import record_stream
+from ..store import Store
+from ..views.generation import live_views
+from .rows import columns_for, read
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A record of a run that failed.
+
+    Attributes:
+        run: ``<job>/<run>``.
+        ordinal: the record's number in the partition, from 0.
+        key: its business key; None where it had no usable one.
+        state: open, corrected, discarded or resolved.
+        error: a stable code, or the exception's class.
+        tries: how often it was tried, over all attempts.
+        payload: JSON; what is known of the record.
+        location: where it stands in the input, for a person.
+        posted_version: of the posting in its stream that a key conflict is with.
+        chunk: ``<partition>/<number>`` of the chunk it failed in.
+        recorded_at: microseconds since 1970-01-01 UTC.
+    """
+
+    run: str
+    partition: str
+    ordinal: int
+    job: str
+    key: str | None
+    state: str
+    error: str
+    message: str
+    tries: int
+    payload: str
+    location: str
+    stream: str
+    version: int
+    posted_version: int | None
+    chunk: str
+    attempt: int
+    recorded_at: int
+    commit_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterGroup:
+    """Dead letters of one job with one error; ``message`` is one of theirs."""
+
+    job: str
+    error: str
+    count: int
+    message: str
+
+
+def dead_letters(
+    store: Store,
+    *,
+    run: str | None = None,
+    job: str | None = None,
+    error: str | None = None,
+    key: str | None = None,
+    state: str | None = "open",
+) -> list[DeadLetterRow]:
+    """Dead letters, by run and by place in the input.
+
+    Args:
+        store: where they are.
+        run: only of this run, ``<job>/<run>``.
+        job: only of this job.
+        error: only with this code.
+        key: only of this business key, or, with a job, of the end of such a stream's name.
+        state: only in this state; None for all.
+    """
+    with live_views(store.engine) as (connection, views):
+        table = views["dead_letters"]
+        select = sa.select(*columns_for(DeadLetterRow, table))
+        chosen = _chosen(table, run=run, job=job, error=error, key=key, state=state)
+        order = (table.c.run, table.c.partition, table.c.ordinal)
+        return read(connection, select.where(*chosen).order_by(*order), DeadLetterRow)
+
+
+def dead_letter_groups(
+    store: Store,
+    *,
+    run: str | None = None,
+    job: str | None = None,
+    error: str | None = None,
+    key: str | None = None,
+    state: str | None = "open",
+) -> list[DeadLetterGroup]:
+    """How many dead letters there are by job and error, the most first; chosen as above."""
+    with live_views(store.engine) as (connection, views):
+        table = views["dead_letters"]
+        count = sa.func.count().label("count")
+        message = sa.func.min(table.c.message).label("message")
+        select = (
+            sa.select(table.c.job, table.c.error, count, message)
+            .where(*_chosen(table, run=run, job=job, error=error, key=key, state=state))
+            .group_by(table.c.job, table.c.error)
+            .order_by(count.desc(), table.c.job, table.c.error)
+        )
+        return read(connection, select, DeadLetterGroup)
+
+
+def _chosen(
+    table: sa.Table, *, job: str | None, key: str | None, **equal: str | None
+) -> list[sa.ColumnElement[bool]]:
+    chosen: list[sa.ColumnElement[bool]] = [
+        table.c[name] == value for name, value in equal.items() if value is not None
+    ]
+    if job is not None:
+        chosen.append(table.c.job == job)
+    if key is not None:
+        chosen.append(_has_key(table.c, job, key))
+    return chosen
+
+
+def _has_key(table: Any, job: str | None, key: str) -> sa.ColumnElement[bool]:
+    if job is None:
+        by_key: sa.ColumnElement[bool] = table.key == key
+        return by_key
+    in_streams: sa.ColumnElement[bool] = table.stream.in_(
+        (record_stream(job, key), f"record/{job}/{key}")
+    )
+    return in_streams
