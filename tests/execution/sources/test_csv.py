@@ -92,6 +92,16 @@ RECORDS: dict[str, tuple[bytes, dict[str, Any], list[dict[str, str]]]] = {
         {"encoding": "utf-16"},
         [{"a": "1\n", "b": "\u0a0a"}],
     ),
+    "utf-16, a line end's bytes across two characters": (
+        "a,b\n1,\u0a41\u0100\n2,\u0100\u0a41\n".encode("utf-16-le"),
+        {"encoding": "utf-16-le"},
+        [{"a": "1", "b": "\u0a41\u0100"}, {"a": "2", "b": "\u0100\u0a41"}],
+    ),
+    "utf-16 big endian, a line end's bytes across two characters": (
+        "a,b\n1,\u0a41\u0100\n2,\u0100\u0a41\n".encode("utf-16-be"),
+        {"encoding": "utf-16-be"},
+        [{"a": "1", "b": "\u0a41\u0100"}, {"a": "2", "b": "\u0100\u0a41"}],
+    ),
     "utf-16-le without mark": (
         "a,b\r\n1,\u0a00\r\n".encode("utf-16-le"),
         {"encoding": "utf-16-le"},

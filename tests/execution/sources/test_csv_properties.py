@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storno.execution.sources import Range, csv_source
@@ -36,6 +36,7 @@ def written(table: list[list[str]], delimiter: str, newline: str, *, final: bool
     return out.getvalue() if final else out.getvalue().removesuffix(newline)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     table=tables(),
     delimiter=st.sampled_from(",;\t| "),
@@ -95,6 +96,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     pieces=st.lists(st.sampled_from(PIECES), max_size=40),
     limit=st.sampled_from([16, 64, 1024]),
