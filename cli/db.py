@@ -16,11 +16,12 @@ def init(*, common: Common = COMMON) -> int:
     Other commands never make one by themselves: a mistyped address would become a second, empty
     set of books, into which a run posts everything once more.
     """
-    from ..execution.project import Project, without_password
+    from ..execution.project import without_password
     from ..storage import migrate as schema
     from .render import say, write_json
+    from .session import open_project
 
-    project = Project.find(Path.cwd(), store=common.store)
+    project = open_project(common)
     identity = schema.init(project.store.value)
     shown = without_password(project.store.value)
     if common.json:
@@ -32,20 +33,38 @@ def init(*, common: Common = COMMON) -> int:
 
 @command("migrate", "storno db backup before.db && storno db migrate")
 def migrate(*, common: Common = COMMON) -> int:
-    """Bring the store's schema up to date, all of it or nothing."""
-    from ..execution.project import Project
+    """Bring the store up to date: its schema, and views that another version made."""
     from ..storage import migrate as schema
     from .render import say, write_json
+    from .session import open_project
 
-    project = Project.find(Path.cwd(), store=common.store)
-    before, after = schema.migrate(project.store.value)
+    url = open_project(common).store.value
+    before, after = schema.migrate(url)
+    rebuilt = _bring_views_up_to_date(url)
     if common.json:
-        write_json({"before": before, "after": after})
-    elif before == after:
+        write_json({"before": before, "after": after, "views_rebuilt": rebuilt})
+        return DONE
+    if before == after:
         say(f"The schema is up to date ({after}).")
     else:
         say(f"Migrated the schema from {before} to {after}.")
+    if rebuilt:
+        say("Made the views anew from the events.")
     return DONE
+
+
+def _bring_views_up_to_date(url: str) -> bool:
+    from ..storage.engine import create_engine
+    from ..storage.log import EventLog
+    from ..storage.views.rebuild import bring_up_to_date
+    from .progress import steps
+
+    engine = create_engine(url)
+    try:
+        with steps("making the views anew") as step:
+            return bring_up_to_date(EventLog(engine), step)
+    finally:
+        engine.dispose()
 
 
 @command("backup", "storno db backup storno-2026-01-31.db")
@@ -59,17 +78,16 @@ def backup(
 
     The copy of a SQLite store is a store; that of a PostgreSQL store is an archive for pg_restore.
     """
-    from ..execution.project import Project
     from ..storage.backup import backup as copy
-    from .render import count, say, write_json
+    from .render import say, write_json
+    from .session import open_project
 
-    project = Project.find(Path.cwd(), store=common.store)
-    copy(project.store.value, file)
+    copy(open_project(common).store.value, file)
     size = file.stat().st_size
     if common.json:
         write_json({"file": str(file), "bytes": size})
     else:
-        say(f"Backed up the store to {file} ({count(size)} bytes).")
+        say(f"Backed up the store to {file} ({size:,} bytes).")
     return DONE
 
 

@@ -62,6 +62,16 @@ def write_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+def write_json_list(documents: Iterable[Any]) -> None:
+    """One document that is a list, written as its parts come: it may be long."""
+    separator = "\n"
+    sys.stdout.write("[")
+    for document in documents:
+        sys.stdout.write(f"{separator}  {json.dumps(document, ensure_ascii=False)}")
+        separator = ",\n"
+    sys.stdout.write("]\n" if separator == "\n" else "\n]\n")
+
+
 def write_json_line(document: Any) -> None:
     """One line of a stream."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

@@ -28,8 +28,8 @@ def result_document(store: Store, result: RunResult, *, dry_run: bool) -> dict[s
     from ..storage import queries
     from .documents import COUNTS, run_document
 
-    row = queries.run(store, str(result.run))
-    document = run_document(row) if row is not None else {"run": str(result.run)}
+    found = [] if dry_run else [queries.run(store, str(result.run))]
+    document = run_document(found[0]) if found else {"run": str(result.run)}
     own = {
         "state": result.state,
         "attempt": result.attempt,

@@ -1,0 +1,223 @@
+"""``storno dead-letters``: records that failed for good and wait for a person."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ..domain.errors import NotFoundError
+from .errors import DONE
+from .options import COMMON, Common, command, group, note
+
+if TYPE_CHECKING:
+    from ..storage.queries import DeadLetterGroup, DeadLetterRow
+    from ..storage.store import Store
+
+State = Literal["open", "resolved", "all"]
+
+
+@command(
+    "list",
+    "storno dead-letters list",
+    "storno dead-letters list --run last",
+    "storno dead-letters list --job payments --error key-conflict --json",
+    "storno dead-letters list --group",
+)
+def list_letters(
+    *,
+    run: Annotated[str | None, note("Only of this run: its name, the start of it, or last")] = None,
+    job: Annotated[str | None, note("Only of this job", metavar="NAME")] = None,
+    error: Annotated[
+        str | None, note("Only with this error: invalid-record, key-conflict, ...", metavar="CODE")
+    ] = None,
+    key: Annotated[str | None, note("Only of this key")] = None,
+    state: Annotated[State, note("Open ones where not given", metavar="STATE")] = "open",
+    by_error: Annotated[bool, note("One line for each job and error", name="--group")] = False,
+    common: Common = COMMON,
+) -> int:
+    """List records that failed and wait for a person."""
+    from ..storage import queries
+    from .documents import letter_document
+    from .find import find_run
+    from .render import write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store:
+        chosen = {
+            "run": find_run(store, run).row.run if run else None,
+            "job": job,
+            "error": error,
+            "key": key,
+            "state": None if state == "all" else state,
+        }
+        if by_error:
+            _tell_groups(queries.dead_letter_groups(store, **chosen), json=common.json)
+            return DONE
+        letters = queries.dead_letters(store, **chosen)
+    if common.json:
+        write_json([letter_document(letter) for letter in letters])
+    else:
+        _write_letters(letters)
+    return DONE
+
+
+@command("show", "storno dead-letters show payments P00057")
+def show_letter(
+    job: Annotated[str, note("The job's name")],
+    key: Annotated[str, note("The record's key, as the list shows it")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """Show what is known of a record that failed: why, where in the input, and what it held.
+
+    Where its key was posted with other content, both are shown.
+    """
+    from ..storage import queries
+    from .documents import letter_document, letter_key
+    from .render import write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store:
+        letters = queries.dead_letters(store, job=job, key=key, state=None)
+        if not letters:
+            of_job = queries.dead_letters(store, job=job, state=None)
+            raise _no_letter(job, key, [letter_key(letter) for letter in of_job])
+        shown = [letter_document(letter) | _posted(store, letter) for letter in letters]
+    if common.json:
+        write_json(shown)
+    else:
+        for document in shown:
+            _write_letter(document)
+    return DONE
+
+
+def _no_letter(job: str, key: str, keys: list[str]) -> NotFoundError:
+    from ..execution.suggest import did_you_mean
+
+    return NotFoundError(
+        f"job {job} has no dead letter for {key!r}.{did_you_mean(key, keys)} "
+        f"See storno dead-letters list --job {job} --state all."
+    )
+
+
+def _posted(store: Store, letter: DeadLetterRow) -> dict[str, Any]:
+    """The record that was posted under the same key, where the failure is a conflict with it."""
+    if letter.posted_version is None:
+        return {}
+    from ..domain.codec import decode
+    from ..domain.events import RecordSucceeded
+
+    rows = store.log.read_stream(letter.stream, after_version=letter.posted_version - 1)
+    event = decode(rows[0].topic, rows[0].state)
+    assert isinstance(event, RecordSucceeded), "a conflict is with a posting"
+    return {"posted": json.loads(bytes(event.record)), "posted_by": event.run}
+
+
+def _write_letters(letters: list[DeadLetterRow]) -> None:
+    from .documents import letter_key
+    from .render import Column, counted, say, write_table
+
+    if not letters:
+        say("No dead letters.")
+        return
+    columns = (
+        Column("job"),
+        Column("key"),
+        Column("run"),
+        Column("error"),
+        Column("state", states=True),
+        Column("message", wraps=True),
+    )
+    write_table(
+        columns,
+        [
+            (each.job, letter_key(each), each.run, each.error, each.state, each.message)
+            for each in letters
+        ],
+    )
+    first = letters[0]
+    say(f"{counted(len(letters), 'dead letter')}. See one whole:")
+    say(f"  storno dead-letters show {first.job} {letter_key(first)}")
+
+
+def _tell_groups(groups: list[DeadLetterGroup], *, json: bool) -> None:
+    from .render import Column, count, write_json, write_table
+
+    if json:
+        write_json([asdict(group) for group in groups])
+        return
+    columns = (
+        Column("job"),
+        Column("error"),
+        Column("count", right=True),
+        Column("one of the messages", wraps=True),
+    )
+    rows = [(each.job, each.error, count(each.count), each.message) for each in groups]
+    write_table(columns, rows)
+
+
+def _write_letter(document: dict[str, Any]) -> None:
+    from .render import write_fields, write_line
+
+    facts = (
+        "job",
+        "key",
+        "run",
+        "record",
+        "location",
+        "error",
+        "message",
+        "attempts",
+        "failed",
+        "state",
+    )
+    write_fields({name: str(document[name]) for name in facts})
+    posted = document.get("posted")
+    if posted is None:
+        _write_values("payload", document["payload"])
+    else:
+        _write_both(document["payload"], posted, document["posted_by"])
+    write_line()
+
+
+def _write_values(title: str, values: Any) -> None:
+    from .render import write_fields, write_line
+
+    write_line()
+    write_line(title, style="bold")
+    if isinstance(values, dict) and values:
+        write_fields({f"  {name}": _text(value) for name, value in values.items()})
+    else:
+        write_line(f"  {_text(values)}")
+
+
+def _write_both(failed: Any, posted: dict[str, Any], posted_by: str) -> None:
+    """What was posted beside what failed; fields that differ are marked."""
+    from .render import Column, write_line, write_table
+
+    values = failed if isinstance(failed, dict) else {}
+    names = dict.fromkeys((*posted, *values))
+    write_line()
+    write_table(
+        (Column(""), Column("field"), Column(f"posted by run {posted_by}"), Column("this record")),
+        [
+            (
+                "" if posted.get(name) == values.get(name) else "!",
+                name,
+                _text(posted.get(name, "")),
+                _text(values.get(name, "")),
+            )
+            for name in names
+        ],
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+dead_letters = group(
+    "dead-letters", "List and show records that failed and wait.", list_letters, show_letter
+)

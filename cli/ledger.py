@@ -1,0 +1,168 @@
+"""``storno ledger``: the books."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ..domain.errors import NotFoundError
+from .errors import DONE
+from .options import COMMON, Common, command, group, note
+
+if TYPE_CHECKING:
+    from ..storage.queries import Balance
+    from ..storage.store import Store
+
+Book = Annotated[str, note("The book; main where not given", metavar="NAME")]
+AsOf = Annotated[
+    str | None, note("As the books stood then: only what was recorded by that time", metavar="T")
+]
+
+
+@command(
+    "trial-balance",
+    "storno ledger trial-balance",
+    "storno ledger trial-balance --as-of 2026-01-31T18:00:00Z --json",
+)
+def trial_balance(*, book: Book = "main", as_of: AsOf = None, common: Common = COMMON) -> int:
+    """Show every account's debits and credits, and their totals, which agree."""
+    from .books import balance_document, totals_document, write_balances
+    from .render import write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store:
+        rows = _balances(store, book, as_of=as_of)
+    if common.json:
+        accounts = [balance_document(row) for row in rows]
+        write_json({"book": book, "accounts": accounts, "totals": totals_document(rows)})
+    else:
+        write_balances(rows, totals=True)
+    return DONE
+
+
+@command(
+    "balances",
+    "storno ledger balances --account 'expense:*'",
+    "storno ledger balances --currency EUR --effective-to 2026-01-31",
+)
+def balances(
+    *,
+    account: Annotated[
+        str | None, note("Only this account, or those of a pattern such as 'expense:*'")
+    ] = None,
+    currency: Annotated[str | None, note("Only in this currency", metavar="CODE")] = None,
+    effective_to: Annotated[
+        str | None, note("Only entries effective up to this day", metavar="D")
+    ] = None,
+    as_of: AsOf = None,
+    book: Book = "main",
+    common: Common = COMMON,
+) -> int:
+    """Show the balances of accounts."""
+    from .books import balance_document, write_balances
+    from .moments import parse_day
+    from .render import write_json
+    from .session import open_project, opened
+
+    day = parse_day(effective_to, "--effective-to") if effective_to else None
+    with opened(open_project(common)) as store:
+        rows = _balances(
+            store, book, account=account, currency=currency, effective_to=day, as_of=as_of
+        )
+    if common.json:
+        write_json([balance_document(row) for row in rows])
+    else:
+        write_balances(rows, totals=False)
+    return DONE
+
+
+@command(
+    "account",
+    "storno ledger account expense:rent",
+    "storno ledger account creditors --from 2026-01-01 --to 2026-01-31",
+)
+def account(
+    name: Annotated[str, note("The account", name="ACCOUNT")],
+    /,
+    *,
+    since: Annotated[
+        str | None, note("Entries effective from this day", name="--from", metavar="D")
+    ] = None,
+    until: Annotated[
+        str | None, note("Entries effective up to this day", name="--to", metavar="D")
+    ] = None,
+    book: Book = "main",
+    common: Common = COMMON,
+) -> int:
+    """Show every line posted to an account, by effective date, with its running balance."""
+    from ..storage import queries
+    from .books import line_documents, write_statement
+    from .moments import parse_day
+    from .render import write_json_list
+    from .session import open_project, opened
+
+    first = parse_day(since, "--from") if since else None
+    last = parse_day(until, "--to") if until else None
+    with opened(open_project(common)) as store:
+        _refuse_unknown(store, name, book)
+        lines = queries.account_lines(store, name, book=book, first=first, last=last)
+        if common.json:
+            write_json_list(line_documents(lines))
+        else:
+            write_statement(lines)
+    return DONE
+
+
+@command(
+    "entry", "storno ledger entry payments P00001", "storno ledger entry payroll E0001:2026-01"
+)
+def entry(
+    job: Annotated[str, note("The job's name")],
+    key: Annotated[str, note("The record's key")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """Show the entries that a record posted, line by line."""
+    from .life import entries_of, write_entries
+    from .render import write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store:
+        entries = entries_of(store, job, key)
+    if common.json:
+        write_json(entries)
+    else:
+        write_entries(entries)
+    return DONE
+
+
+def _balances(store: Store, book: str, *, as_of: str | None, **filters: Any) -> list[Balance]:
+    from ..storage import queries
+    from .moments import parse_moment
+
+    moment = parse_moment(as_of, "--as-of", now=dt.datetime.now(dt.UTC)) if as_of else None
+    return queries.balances(store, book=book, as_of=moment, **filters)
+
+
+def _refuse_unknown(store: Store, name: str, book: str) -> None:
+    """An account that never moved is more likely mistyped than quiet."""
+    from ..execution.suggest import did_you_mean
+    from ..storage import queries
+
+    if not queries.balances(store, book=book, account=name):
+        known = {row.account for row in queries.balances(store, book=book)}
+        raise NotFoundError(
+            f"nothing was posted to account {name!r} in book {book}.{did_you_mean(name, known)} "
+            "See storno ledger balances."
+        )
+
+
+ledger = group(
+    "ledger",
+    "Trial balance, balances, accounts and entries.",
+    trial_balance,
+    balances,
+    account,
+    entry,
+)

@@ -1,0 +1,145 @@
+"""The life of a record: its events in order, and what it posted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..domain.errors import NotFoundError
+from ..domain.ids import record_stream
+from ..domain.money import format_minor
+from ..execution.suggest import did_you_mean
+from ..storage import queries
+from .documents import event_document
+from .render import Column, clock_text, thousands, write_fields, write_line, write_table
+
+if TYPE_CHECKING:
+    from ..storage.queries import RecordedEvent
+    from ..storage.store import Store
+
+Document = dict[str, Any]
+SIDES = {"D": "debit", "C": "credit"}
+
+
+def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
+    """The events of a record; ``key`` may be the end of a stream's name where it had no key.
+
+    Raises:
+        NotFoundError: the store knows no such record.
+    """
+    for stream in (record_stream(job, key), f"record/{job}/{key}"):
+        if events := queries.stream_events(store, stream):
+            return events
+    jobs = {row.job for row in queries.runs(store)}
+    if job not in jobs:
+        raise NotFoundError(f"no job {job!r} ever ran in this store.{did_you_mean(job, jobs)}")
+    raise NotFoundError(
+        f"job {job} has no record {key!r} in this store. Keys are compared letter by letter."
+    )
+
+
+def entries_of(store: Store, job: str, key: str) -> list[Document]:
+    """The entries that a record posted, by posting; empty where it only ever failed."""
+    documents = []
+    posting = 0
+    for document in map(event_document, events_of(store, job, key)):
+        if document["event"] != "RecordSucceeded":
+            continue
+        posting += 1
+        documents += [
+            _entry(document, job, key, posting, entry) for entry in document["data"]["entries"]
+        ]
+    return documents
+
+
+def _entry(event: Document, job: str, key: str, posting: int, entry: Document) -> Document:
+    return {
+        "job": job,
+        "key": key,
+        "run": f"{job}/{event['data']['run']}",
+        "posting_number": posting,
+        "book": entry["book"],
+        "effective": entry["effective"],
+        "posting": entry["posting"],
+        "text": entry.get("text", ""),
+        "recorded": event["recorded"],
+        "commit": event["commit"],
+        "lines": [
+            {
+                "account": account,
+                "side": SIDES[side],
+                "amount": format_minor(minor, places),
+                "currency": currency,
+            }
+            for account, side, minor, currency, places in entry["lines"]
+        ],
+    }
+
+
+def write_entries(entries: list[Document]) -> None:
+    """Each entry with its lines, debits on the left and credits on the right."""
+    columns = (
+        Column("account"),
+        Column("currency"),
+        Column("debit", right=True),
+        Column("credit", right=True),
+    )
+    for entry in entries:
+        facts = ("key", "run", "book", "effective", "posting", "text", "recorded")
+        write_fields({name: str(entry[name]) for name in facts if entry[name]})
+        write_line()
+        write_table(columns, [_line(line) for line in entry["lines"]])
+        write_line()
+
+
+def trail_of(store: Store, job: str, key: str) -> list[Document]:
+    """Every event of a record, with the actor of the attempt that caused it."""
+    actors = {
+        (attempt.run, attempt.attempt): attempt.actor
+        for attempt in queries.attempts(store, job=job)
+    }
+    documents = []
+    for document in map(event_document, events_of(store, job, key)):
+        data = document["data"]
+        documents.append(
+            document | {"actor": actors.get((f"{job}/{data['run']}", data["attempt"]))}
+        )
+    return documents
+
+
+def write_trail(events: list[Document]) -> None:
+    """One line for each event, and under it what it says."""
+    for event in events:
+        data = event["data"]
+        headline = f"{clock_text(event['recorded'])}  {event['event']}"
+        write_line(headline, style="bold")
+        facts = {
+            "run": f"{data['run']}, attempt {data['attempt']}",
+            "by": event["actor"],
+            "commit": event["commit"],
+            "input": data.get("location") or f"record {data['ordinal']}",
+            "error": data.get("error"),
+            "message": data.get("message"),
+            "content": _pairs(data.get("record") or data.get("payload")),
+            "posted": "; ".join(map(_posted, data.get("entries", ()))),
+        }
+        write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
+
+
+def _posted(entry: Document) -> str:
+    lines = (
+        f"{account} {SIDES[side]} {format_minor(minor, places)} {currency}"
+        for account, side, minor, currency, places in entry["lines"]
+    )
+    return ", ".join(lines)
+
+
+def _pairs(values: Any) -> str:
+    if isinstance(values, dict):
+        return ", ".join(f"{name}={value}" for name, value in values.items())
+    return "" if values is None else str(values)
+
+
+def _line(line: Document) -> tuple[str, ...]:
+    number = thousands(line["amount"])
+    amounts = (number, "") if line["side"] == "debit" else ("", number)
+    return (line["account"], line["currency"], *amounts)

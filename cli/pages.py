@@ -1,0 +1,171 @@
+"""The parts of ``storno show``, made from its document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from .render import Column, clock_text, count, duration, write_fields, write_line, write_table
+
+Document = dict[str, Any]
+COUNT_COLUMNS = (
+    Column("read", right=True),
+    Column("succeeded", right=True),
+    Column("skipped", right=True),
+    Column("failed", right=True),
+)
+
+
+def write_run(document: Document) -> None:
+    """The run's facts, those that say nothing left out."""
+    chunks = document["chunks"]
+    of_chunks = f"{count(chunks['completed'])} of {count(chunks['total'])} completed"
+    if chunks["failed"]:
+        of_chunks += f", {count(chunks['failed'])} failed"
+    facts = {
+        "run": document["run"],
+        "state": document["state"],
+        "why": document["message"],
+        "asked to stop": document["stop_requested"],
+        "parameters": _pairs(document["parameters"]),
+        **{name: count(document[name]) for name in ("read", "succeeded")},
+        **{
+            name: count(document[name])
+            for name in ("skipped", "failed", "discarded")
+            if document[name]
+        },
+        "chunks": of_chunks,
+        "started": clock_text(document["started"]),
+        "ended": clock_text(document["ended"]),
+        "actor": document["actor"],
+        "worker": document["worker"],
+        "book": document["book"],
+    }
+    write_fields({name: str(value) for name, value in facts.items() if value})
+
+
+def write_attempts(rows: Sequence[Document]) -> None:
+    """One line for each attempt."""
+    columns = (
+        Column("attempt", right=True),
+        Column("why"),
+        Column("state", states=True),
+        *COUNT_COLUMNS,
+        Column("started"),
+        Column("took", right=True),
+        Column("actor"),
+        Column("worker"),
+    )
+    write_table(
+        columns,
+        [
+            (
+                str(row["attempt"]),
+                row["why"],
+                row["state"],
+                *_counts(row),
+                clock_text(row["started"]),
+                duration(row["seconds"]),
+                row["actor"],
+                row["worker"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def write_chunks(rows: Sequence[Document]) -> None:
+    """One line for each chunk."""
+    columns = (
+        Column("chunk"),
+        Column("status", states=True),
+        Column("first record", right=True),
+        *COUNT_COLUMNS,
+        Column("attempt", right=True),
+        Column("claims", right=True),
+        Column("started"),
+        Column("took", right=True),
+    )
+    write_table(
+        columns,
+        [
+            (
+                row["chunk"],
+                row["status"],
+                count(row["first_record"]),
+                *_counts(row),
+                str(row["attempt"]),
+                str(row["claims"]),
+                clock_text(row["started"]),
+                duration(row["seconds"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def write_failed_chunks(rows: Sequence[Document]) -> None:
+    """What failed as a whole: none of these records is posted, and a resume takes them first."""
+    if not rows:
+        write_line("none")
+        return
+    columns = (
+        Column("chunk"),
+        Column("from record", right=True),
+        Column("error"),
+        Column("message", wraps=True),
+    )
+    write_table(
+        columns,
+        [(row["chunk"], count(row["first_record"]), row["error"], row["message"]) for row in rows],
+    )
+
+
+def write_dead_letters(rows: Sequence[Document]) -> None:
+    """One line for each record that waits for a person."""
+    if not rows:
+        write_line("none")
+        return
+    columns = (Column("key"), Column("location"), Column("error"), Column("message", wraps=True))
+    write_table(
+        columns, [(row["key"], row["location"], row["error"], row["message"]) for row in rows]
+    )
+
+
+def write_events(rows: Sequence[Document]) -> None:
+    """One line for each event."""
+    columns = (
+        Column("commit", right=True),
+        Column("recorded"),
+        Column("stream"),
+        Column("version", right=True),
+        Column("event"),
+        Column("what", wraps=True),
+    )
+    write_table(
+        columns,
+        [
+            (
+                str(row["commit"]),
+                clock_text(row["recorded"]),
+                row["stream"],
+                str(row["version"]),
+                row["event"],
+                _pairs(row["data"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _counts(row: Document) -> tuple[str, ...]:
+    return tuple(count(row[column.title]) for column in COUNT_COLUMNS)
+
+
+def _pairs(values: Document) -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in values.items())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,142 @@
+"""``storno status`` and ``storno watch``: how runs stand, once or until they end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from .errors import DONE
+from .options import COMMON, Common, command, note
+
+if TYPE_CHECKING:
+    from ..storage.queries import RunRow
+    from ..storage.store import Store
+    from .render import Column
+
+Word = Annotated[
+    str | None, note("A run, the start of one, or last; all that are not finished where not given")
+]
+UNFINISHED = ("running", "stopped", "failed")
+
+
+@command("status", "storno status", "storno status payments/2026-01 --json")
+def status(run: Word = None, /, *, common: Common = COMMON) -> int:
+    """Say how a run stands, or all runs that are running, stopped or failed."""
+    from .render import say, write_json
+    from .session import open_project, opened
+
+    with opened(open_project(common)) as store:
+        states = standing(store, run)
+    if common.json:
+        write_json(states[0] if run else states)
+    elif states:
+        write_states(states)
+    else:
+        say("No run is running, stopped or failed.")
+    return DONE
+
+
+@command(
+    "watch", "storno watch", "storno watch payments/2026-01", "storno watch --json > runs.ndjson"
+)
+def watch(
+    run: Word = None,
+    /,
+    *,
+    every: Annotated[
+        float, note("Look every so many seconds; 1 where not given", metavar="S")
+    ] = 1.0,
+    common: Common = COMMON,
+) -> int:
+    """Follow a run, or all that are running, until none is.
+
+    On a terminal the picture is drawn anew; else, and with --json, there is a line for each change.
+    """
+    from ..domain.errors import UsageError
+    from .session import open_project, opened
+    from .watching import follow
+
+    if every <= 0:
+        raise UsageError("--every needs a number of seconds above zero.")
+    with opened(open_project(common)) as store:
+        follow(store, run, every_seconds=every, json=common.json)
+    return DONE
+
+
+def standing(store: Store, word: str | None) -> list[dict[str, Any]]:
+    """The documents of the runs meant, with progress and whether their process lives."""
+    from ..storage import queries
+    from .find import find_run
+
+    if word is not None:
+        return [_state(store, find_run(store, word).row)]
+    rows = queries.runs(store, states=UNFINISHED)
+    return [_state(store, row) for row in rows]
+
+
+def _state(store: Store, row: RunRow) -> dict[str, Any]:
+    from .documents import run_document
+
+    alive = _is_alive(store, row) if row.state == "running" else None
+    percent = None
+    if row.size and row.position is not None:
+        percent = round(min(100.0, 100 * row.position / row.size), 1)
+    return {**run_document(row), "percent": percent, "alive": alive}
+
+
+def _is_alive(store: Store, row: RunRow) -> bool:
+    """Whether the process that holds the run lives and answers."""
+    from ..domain.ids import RunId
+    from ..execution.holding import is_held
+    from ..execution.journal import Journal
+
+    journal = Journal(store)
+    run = RunId.parse(row.run)
+    return is_held(journal, run, journal.run(run))
+
+
+def write_states(states: list[dict[str, Any]]) -> None:
+    """How the runs stand, and what to do about those that stand still."""
+    from .render import say, write_table
+
+    write_table(*states_table(states))
+    for each in states:
+        if each["alive"] is False or each["state"] in ("stopped", "failed"):
+            say(f"Go on with it: storno resume {each['run']}")
+
+
+def states_table(
+    states: list[dict[str, Any]],
+) -> tuple[tuple[Column, ...], list[tuple[str, ...]]]:
+    """Columns and rows."""
+    from .render import Column, count, duration
+
+    columns = (
+        Column("run"),
+        Column("state", states=True),
+        Column("done", right=True),
+        Column("read", right=True),
+        Column("failed", right=True),
+        Column("for", right=True),
+        Column("why", wraps=True),
+    )
+    rows: list[tuple[str, ...]] = [
+        (
+            each["run"],
+            each["state"],
+            f"{each['percent']:.0f}%" if each["percent"] is not None else "-",
+            count(each["read"]),
+            count(each["failed"]),
+            duration(each["seconds"]),
+            _why(each),
+        )
+        for each in states
+    ]
+    return columns, rows
+
+
+def _why(state: dict[str, Any]) -> str:
+    if state["alive"] is False:
+        return "its process is gone"
+    if state["stop_requested"]:
+        return f"asked to stop: {state['stop_requested']}"
+    return state["message"] or ""

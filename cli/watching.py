@@ -1,0 +1,61 @@
+"""Following runs: a picture on a terminal, else a line for each change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .render import for_people, say, stdout, table, write_json_line, write_line
+from .status import standing, states_table
+
+if TYPE_CHECKING:
+    from ..storage.store import Store
+
+ENDED = ("completed", "failed", "stopped", "abandoned")
+
+
+def follow(store: Store, word: str | None, *, every_seconds: float, json: bool) -> None:
+    """Show how the runs stand until none of them is running."""
+    if for_people() and not json:
+        _picture(store, word, every_seconds)
+        return
+    seen: dict[str, dict[str, Any]] = {}
+    for states in _looks(store, word, every_seconds):
+        for state in states:
+            if seen.get(state["run"]) != state:
+                seen[state["run"]] = state
+                write_json_line(state) if json else write_line(_line(state))
+
+
+def _looks(store: Store, word: str | None, every_seconds: float) -> Iterator[list[dict[str, Any]]]:
+    """One look after the other; the last one shows how the runs ended."""
+    followed: list[str] = [word] if word else _running(store)
+    if not followed:
+        say("No run is running.")
+        return
+    while True:
+        states = [state for name in followed for state in standing(store, name)]
+        yield states
+        if all(state["state"] in ENDED or state["alive"] is False for state in states):
+            return
+        time.sleep(every_seconds)
+
+
+def _running(store: Store) -> list[str]:
+    return [state["run"] for state in standing(store, None) if state["state"] == "running"]
+
+
+def _picture(store: Store, word: str | None, every_seconds: float) -> None:
+    from rich.live import Live
+
+    with Live(console=stdout(), auto_refresh=False) as live:
+        for states in _looks(store, word, every_seconds):
+            live.update(table(*states_table(states)), refresh=True)
+
+
+def _line(state: dict[str, Any]) -> str:
+    percent = f" {state['percent']:.0f}%" if state["percent"] is not None else ""
+    return (
+        f"{state['run']} {state['state']}{percent}: {state['read']} read, {state['failed']} failed"
+    )
