@@ -7,10 +7,11 @@ them value by value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from typing_extensions import override
 
 from ...projections.changes import Released, Resolved
@@ -113,9 +114,9 @@ def _quoted(value: object) -> str:
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _number_array(values: Iterable[object]) -> str:
-    numbers = ",".join(map(str, values))
-    return f"{{{numbers.replace('None', 'NULL')}}}"
+def _number_array(values: Sequence[object]) -> str:
+    """Whole numbers, or None: a list in JSON, but for the brackets."""
+    return f"{{{msgspec.json.encode(values)[1:-1].decode()}}}"
 
 
 _TYPES: Final = {Kind.TEXT: "text[]", Kind.NUMBER: "bigint[]", Kind.COUNT: "bigint[]"}
