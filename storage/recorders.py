@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from eventsourcing import persistence as es
 from typing_extensions import override
 
-from ..domain.errors import ConflictError, StornoError
+from ..domain.errors import ExpectationFailedError, StornoError, StreamConflictError
 from ..domain.seal import NewEvent, event_leaf
 from .dialect import Commit
 from .engine import writer
@@ -36,7 +36,7 @@ def eventsourcing_errors() -> Iterator[None]:
     """Raise what goes wrong as the class of ``eventsourcing.persistence`` that stands for it."""
     try:
         yield
-    except ConflictError as error:
+    except (StreamConflictError, ExpectationFailedError) as error:
         raise es.IntegrityError(str(error)) from error
     except (StornoError, sa.exc.TimeoutError) as error:
         raise es.OperationalError(str(error)) from error
