@@ -22,6 +22,7 @@ def csv_source(
     aliases: Mapping[str, str] | None = None,
     columns: Sequence[str] | None = None,
     quotechar: str | None = '"',
+    skip_empty_rows: bool = False,
     max_record_bytes: int = 1024 * 1024,
 ) -> LineSource:
     """Records from CSV files; each has a header line, and its own order of columns.
@@ -39,6 +40,8 @@ def csv_source(
         aliases: header in the file -> field of the record; several headers may name one field.
         columns: the fields' names in order, for files that have no header.
         quotechar: the character around fields that hold delimiters or line ends; None: none is.
+        skip_empty_rows: lines of nothing but delimiters, as spreadsheets leave them below a table,
+            are blank too; otherwise each is a record of empty fields.
         max_record_bytes: a longer record is malformed, and never held in memory.
 
     Raises:
@@ -52,6 +55,7 @@ def csv_source(
             dialect=Dialect(delimiter, quotechar),
             aliases=dict(aliases or {}),
             columns=None if columns is None else tuple(columns),
+            skip_empty_rows=skip_empty_rows,
         ),
     )
 
@@ -68,6 +72,7 @@ class CsvFormat:
     dialect: Dialect
     aliases: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
+    skip_empty_rows: bool = False
     required: frozenset[str] = frozenset()
 
     kind = "csv"
@@ -97,7 +102,7 @@ class CsvFormat:
 
     def records(self, cursor: FileCursor, columns: tuple[str, ...] | None) -> CsvRecords:
         """The records from the cursor on."""
-        return CsvRecords(cursor, self.dialect, columns or ())
+        return CsvRecords(cursor, self.dialect, columns or (), skip_empty_rows=self.skip_empty_rows)
 
     def _read_header(self, cursor: FileCursor, into: Gathering) -> list[str] | None:
         """The header's fields, None if there is nothing but blank lines."""

@@ -43,14 +43,23 @@ class Dialect:
 class CsvRecords:
     """The records of one file from a cursor on."""
 
-    def __init__(self, cursor: FileCursor, dialect: Dialect, columns: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        cursor: FileCursor,
+        dialect: Dialect,
+        columns: tuple[str, ...],
+        *,
+        skip_empty_rows: bool,
+    ) -> None:
         self._cursor = cursor
         self._dialect = dialect
         self._columns = columns
+        self._skip_empty_rows = skip_empty_rows
         self._build = builder(columns)
         self._careful = CarefulParser(cursor, dialect)
         # In a file of one column white space is a value, elsewhere the sign of a blank line.
-        cursor.blank = "\r\n" if len(columns) < 2 else cursor.blank.replace(dialect.delimiter, "")
+        blank = "\r\n" if len(columns) < 2 else cursor.blank[0].replace(dialect.delimiter, "")
+        cursor.blank = (blank, f"{dialect.delimiter}\r\n") if skip_empty_rows else (blank,)
         csv.field_size_limit(max(csv.field_size_limit(), cursor.lines.limit))
 
     def skip_blanks(self, into: Gathering) -> bool:
@@ -68,6 +77,8 @@ class CsvRecords:
             if "\0" in text:
                 return None
             rows = self._split(text)
+            if self._skip_empty_rows and not all(map(any, rows)):
+                return None
             return self._build(rows) if len(rows) == len(lines) else None
         except (UnicodeDecodeError, csv.Error, ValueError):
             return None

@@ -59,10 +59,10 @@ class FileCursor:
     """Where in a file reading stands: its lines from there on, and the next one's number.
 
     Attributes:
-        blank: the characters a line may hold and still be blank, and no record.
+        blank: sets of characters; a line that holds only those of one set is blank, and no record.
     """
 
-    blank = " \t\r\n"
+    blank: tuple[str, ...] = (" \t\r\n",)
 
     def __init__(self, name: str, lines: Lines, encoding: Encoding, line: int) -> None:
         self.name = name
@@ -129,7 +129,7 @@ class FileCursor:
 
     def _is_blank(self, line: bytes) -> bool:
         text = self.encoding.decode(line)
-        return text is not None and not text.strip(self.blank)
+        return text is not None and any(not text.strip(blank) for blank in self.blank)
 
     def _reject_overlong(self, into: Gathering) -> None:
         """Go past a line that is longer than the limit."""

@@ -60,6 +60,23 @@ RECORDS: dict[str, tuple[bytes, dict[str, Any], list[dict[str, str]]]] = {
             {"a": "1", "b": ""},
         ],
     ),
+    "empty rows are records": (b"a,b\n,\n1,2\n", {}, [{"a": "", "b": ""}, {"a": "1", "b": "2"}]),
+    "empty rows skipped": (
+        b"a,b\n,\n1,2\n,,,\r\n\n3,\n,4\n,\n,",
+        {"skip_empty_rows": True},
+        [{"a": "1", "b": "2"}, {"a": "3", "b": ""}, {"a": "", "b": "4"}],
+    ),
+    "empty rows skipped, no other ones": (b"a,b\n,\n,\n", {"skip_empty_rows": True}, []),
+    "empty rows skipped, but not inside of quotes": (
+        b'a,b\n"1\n,\n",2\n,\n',
+        {"skip_empty_rows": True},
+        [{"a": "1\n,\n", "b": "2"}],
+    ),
+    "empty quotes and white space are values": (
+        b'a,b\n"",""\n , \n,\n',
+        {"skip_empty_rows": True},
+        [{"a": "", "b": ""}, {"a": " ", "b": " "}],
+    ),
     "one column": (b'a\n1\n\n \n""\n', {}, [{"a": "1"}, {"a": " "}, {"a": ""}]),
     "unnamed columns": (b"a,,\n1,2,3\n", {}, [{"a": "1", "column_2": "2", "column_3": "3"}]),
     "aliases": (
