@@ -17,6 +17,10 @@ Offset = dict[str, int | str]
 """Where a record begins in its source; only the source reads it."""
 
 
+NO_OUTPUT = msgspec.Raw()
+"""Left out of the stored state; msgspec cannot read a raw value that may also be null."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all events."""
 
@@ -207,14 +211,15 @@ class RecordAttempted(RecordEvent, frozen=True, kw_only=True, omit_defaults=True
 class RecordSucceeded(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The record is posted: its validated fields, its entries, and its effect's stored output.
 
-    ``digest`` is its content's, where that is not simply the digest of ``record``.
+    ``digest`` is its content's, where that is not simply the digest of ``record``; ``output`` is
+    ``NO_OUTPUT`` where the record had no effect.
     """
 
     TOPIC: ClassVar[str] = "storno.RecordSucceeded.v1"
     record: msgspec.Raw
     digest: str | None = None
     entries: tuple[PostedEntry, ...] = ()
-    output: msgspec.Raw | None = None
+    output: msgspec.Raw = NO_OUTPUT
 
 
 class RecordFailed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):

@@ -39,6 +39,11 @@ class Ahead(Attempt):
             future = self._committer.submit(closing.sealed, self.expect(closing))
             pending = (step, closing, future)
             self._in_flight = closing.counts.read
+            if item.crashes:  # the chunk behind it may be what ends the process: first get this in
+                self._settle(*pending)
+                pending = None
+                if self.ended:
+                    return
             item = closing.following
         if pending is not None:
             self._settle(*pending)

@@ -64,11 +64,11 @@ class Careful(Attempt):
 
     def _try(self, item: Item, tries: int) -> Closing:
         prepared = self.prepare(item, tries)
-        if self.job.writes and item.crashes >= CRASHES_BEFORE_ISOLATION:
-            self._set_killers_aside(prepared)
         done: dict[int, Outcome] = {}  # what was done outside stays done, however often we decide
-        for _ in range(COMMIT_TRIES):
+        for decision in range(COMMIT_TRIES):
             states = self._announced(prepared)
+            if not decision and self.job.writes and item.crashes >= CRASHES_BEFORE_ISOLATION:
+                self._set_killers_aside(prepared, states)
             with self.journal.transaction() if self.job.writes else nullcontext() as connection:
                 closing = self._decide(prepared, states, done, connection)
                 sealed, expect = closing.sealed, self.expect(closing)
@@ -83,17 +83,20 @@ class Careful(Attempt):
         """The chunk's records, validated; the function is called when their keys are known."""
         return self.set.preparer.draw(item, tries=tries, limit=self.remaining)
 
-    def _set_killers_aside(self, prepared: Prepared) -> None:
+    def _set_killers_aside(self, prepared: Prepared, states: Mapping[str, RecordState]) -> None:
         """Find the records that end their process, before they end this one.
 
         Each is tried in a child with a connection of its own, and rolled back there.
         """
-        drawn = prepared.drawn
+        drawn, preparer = prepared.drawn, self.set.preparer
         for index, record in enumerate(drawn.records):
-            if record is None:
+            state = states.get(drawn.streams[index], NEW)
+            if record is None or state.posting is not None:
                 continue
+            if preparer.context is not None:
+                preparer.context.about(drawn.keys[index], state.postings + 1)
             try:
-                self.set.preparer.isolated(record)
+                preparer.isolated(record)
             except ProcessDiedError as error:
                 drawn.failures[index] = drawn.failed(index, error.code, str(error))
                 drawn.records[index] = None
@@ -111,7 +114,7 @@ class Careful(Attempt):
         if preparer.context is not None:
             preparer.context.use(connection)
         outcome = self._outcome(prepared, done, connection)
-        with preparer.watchdog.watching():
+        with prepared.work.watchdog.watching():
             decided = against(prepared.drawn, states, outcome, preparer.is_full(prepared.item))
         if decided.counts.read < prepared.read:
             prepared = preparer.shortened(prepared, decided.counts.read)

@@ -68,6 +68,11 @@ class Context:
             )
         return self._connection
 
+    def about(self, key: str, posting: int) -> None:
+        """Tell it which record the next call is for; ``posting`` numbers its postings, from 1."""
+        self.key = key
+        self.posting = posting
+
     def use(self, connection: Connection | None) -> None:
         """Give the context the chunk's connection."""
         self._connection = connection

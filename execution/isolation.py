@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from ..domain.errors import StornoError
 from ..domain.record import Record
+from .context import Context
 from .draw import describe
 from .watchdog import Watchdog
 
@@ -42,11 +43,18 @@ class Isolated:
     Args:
         function: from a record to its result; both must be picklable.
         record_seconds: the time limit of one record.
+        context: what the function takes beside the record; the child's copy follows ours.
     """
 
-    def __init__(self, function: Callable[[Record], Any], record_seconds: float | None) -> None:
+    def __init__(
+        self,
+        function: Callable[[Record], Any],
+        record_seconds: float | None,
+        context: Context | None = None,
+    ) -> None:
         self._function = function
         self._record_seconds = record_seconds
+        self._context = context
         self._child: tuple[int, IO[bytes], IO[bytes]] | None = None
 
     def __call__(self, record: Record) -> Any:
@@ -59,7 +67,7 @@ class Isolated:
             self._child = self._start()
         pid, requests, answers = self._child
         try:
-            _send(requests, record)
+            _send(requests, (record, self._circumstances()))
             answered, answer = _receive(answers)
         except (EOFError, BrokenPipeError):
             self._child = None
@@ -82,6 +90,10 @@ class Isolated:
             requests.close()
             answers.close()
             os.waitpid(pid, 0)
+
+    def _circumstances(self) -> tuple[str, int, int]:
+        context = self._context
+        return ("", 1, 1) if context is None else (context.key, context.posting, context.tries)
 
     def _start(self) -> tuple[int, IO[bytes], IO[bytes]]:
         request_read, request_write = os.pipe()
@@ -108,7 +120,9 @@ class Isolated:
             watchdog = Watchdog(self._record_seconds)
             number = 0
             while True:
-                record = _receive(requests)
+                record, circumstances = _receive(requests)
+                if self._context is not None:
+                    self._context.key, self._context.posting, self._context.tries = circumstances
                 number += 1
                 try:
                     with watchdog.watching():

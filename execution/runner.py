@@ -310,7 +310,7 @@ class Starting:
             attempt=attempt,
             partition=PARTITION,
             call=call,
-            isolated=Isolated(probe, job.record_seconds),
+            isolated=Isolated(probe, job.record_seconds, context),
             context=context,
             watchdog=Watchdog(job.record_seconds),
             clock=time.monotonic,

@@ -9,7 +9,7 @@ import msgspec
 
 from ..domain.entry import Entry, EntryError, PostedEntry, PostingRules, post
 from ..domain.errors import StornoError
-from ..domain.events import RecordFailed, RecordSucceeded
+from ..domain.events import NO_OUTPUT, RecordFailed, RecordSucceeded
 from ..domain.record import Record, content_of, encode_value
 from .context import Context
 from .draw import Drawn, describe
@@ -84,8 +84,7 @@ class Work:
         try:
             watchdog.index = index
             if self.context is not None:
-                self.context.key = drawn.keys[index]
-                self.context.posting = posting
+                self.context.about(drawn.keys[index], posting)
             result = self.call(record)
             watchdog.index = -1
             entries, output = self._posted(result)
@@ -119,17 +118,17 @@ class Work:
     def _failed(self, index: int, error: str, message: str) -> RecordFailed:
         return self.drawn.failed(index, error, message, tries=self.tries)
 
-    def _posted(self, result: Any) -> tuple[tuple[PostedEntry, ...], msgspec.Raw | None]:
+    def _posted(self, result: Any) -> tuple[tuple[PostedEntry, ...], msgspec.Raw]:
         rules = self.rules
         if result.__class__ is Entry:
-            return (post(result, rules),), None
+            return (post(result, rules),), NO_OUTPUT
         if isinstance(result, Effect):
             if not self.job.effect:
                 raise ResultError("the function returned an Effect: declare the job effect=True.")
             entries = tuple(post(entry, rules) for entry in result.entries)
             return entries, msgspec.Raw(encode_value(result.output))
         if isinstance(result, Sequence) and all(isinstance(entry, Entry) for entry in result):
-            return tuple(post(entry, rules) for entry in result), None
+            return tuple(post(entry, rules) for entry in result), NO_OUTPUT
         raise ResultError(
             f"the function returned {type(result).__name__}: return an Entry, a list of entries "
             "(empty where there is nothing to post), or an Effect."
