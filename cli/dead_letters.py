@@ -58,7 +58,7 @@ def list_letters(
     if common.json:
         write_json([letter_document(letter) for letter in letters])
     else:
-        _write_letters(letters)
+        _write_letters(letters, names={"run": run is None, "state": state != "open"})
     return DONE
 
 
@@ -76,7 +76,7 @@ def show_letter(
     """
     from ..storage import queries
     from .documents import letter_document, letter_key
-    from .render import write_json
+    from .render import write_json, write_line
     from .session import open_project, opened
 
     with opened(open_project(common)) as store:
@@ -88,7 +88,9 @@ def show_letter(
     if common.json:
         write_json(shown)
     else:
-        for document in shown:
+        for number, document in enumerate(shown):
+            if number:
+                write_line()
             _write_letter(document)
     return DONE
 
@@ -115,29 +117,35 @@ def _posted(store: Store, letter: DeadLetterRow) -> dict[str, Any]:
     return {"posted": json.loads(bytes(event.record)), "posted_by": event.run}
 
 
-def _write_letters(letters: list[DeadLetterRow]) -> None:
+def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> None:
+    """The letters as a table; ``names`` says which columns differ from row to row."""
     from .documents import letter_key
     from .render import Column, counted, say, write_table
 
     if not letters:
         say("No dead letters.")
         return
+    shown = [name for name, differs in names.items() if differs]
     columns = (
         Column("job"),
         Column("key"),
-        Column("run"),
+        *(Column(name, states=name == "state") for name in shown),
         Column("error"),
-        Column("state", states=True),
         Column("message", wraps=True),
     )
-    write_table(
-        columns,
-        [
-            (each.job, letter_key(each), each.run, each.error, each.state, each.message)
-            for each in letters
-        ],
-    )
+    rows = [
+        (
+            each.job,
+            letter_key(each),
+            *(str(getattr(each, name)) for name in shown),
+            each.error,
+            each.message,
+        )
+        for each in letters
+    ]
+    write_table(columns, rows)
     first = letters[0]
+    say("")
     say(f"{counted(len(letters), 'dead letter')}. See one whole:")
     say(f"  storno dead-letters show {first.job} {letter_key(first)}")
 
@@ -159,8 +167,9 @@ def _tell_groups(groups: list[DeadLetterGroup], *, json: bool) -> None:
 
 
 def _write_letter(document: dict[str, Any]) -> None:
-    from .render import write_fields, write_line
+    from .render import clock_text, write_fields
 
+    shown = document | {"failed": clock_text(document["failed"])}
     facts = (
         "job",
         "key",
@@ -173,13 +182,12 @@ def _write_letter(document: dict[str, Any]) -> None:
         "failed",
         "state",
     )
-    write_fields({name: str(document[name]) for name in facts})
+    write_fields({name: str(shown[name]) for name in facts})
     posted = document.get("posted")
     if posted is None:
         _write_values("payload", document["payload"])
     else:
         _write_both(document["payload"], posted, document["posted_by"])
-    write_line()
 
 
 def _write_values(title: str, values: Any) -> None:

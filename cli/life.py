@@ -83,12 +83,14 @@ def write_entries(entries: list[Document]) -> None:
         Column("debit", right=True),
         Column("credit", right=True),
     )
-    for entry in entries:
-        facts = ("key", "run", "book", "effective", "posting", "text", "recorded")
-        write_fields({name: str(entry[name]) for name in facts if entry[name]})
+    for number, entry in enumerate(entries):
+        if number:
+            write_line()
+        facts = ("key", "run", "book", "effective", "posting", "text")
+        shown = {name: entry[name] for name in facts if entry[name]}
+        write_fields(shown | {"recorded": clock_text(entry["recorded"])})
         write_line()
         write_table(columns, [_line(line) for line in entry["lines"]])
-        write_line()
 
 
 def trail_of(store: Store, job: str, key: str) -> list[Document]:
@@ -113,7 +115,7 @@ def write_trail(events: list[Document]) -> None:
         headline = f"{clock_text(event['recorded'])}  {event['event']}"
         write_line(headline, style="bold")
         facts = {
-            "run": f"{data['run']}, attempt {data['attempt']}",
+            "run": f"{event['stream'].split('/')[1]}/{data['run']}, attempt {data['attempt']}",
             "by": event["actor"],
             "commit": event["commit"],
             "input": data.get("location") or f"record {data['ordinal']}",

@@ -83,7 +83,6 @@ def write_chunks(rows: Sequence[Document]) -> None:
         Column("first record", right=True),
         *COUNT_COLUMNS,
         Column("attempt", right=True),
-        Column("claims", right=True),
         Column("started"),
         Column("took", right=True),
     )
@@ -96,7 +95,6 @@ def write_chunks(rows: Sequence[Document]) -> None:
                 count(row["first_record"]),
                 *_counts(row),
                 str(row["attempt"]),
-                str(row["claims"]),
                 clock_text(row["started"]),
                 duration(row["seconds"]),
             )
@@ -152,11 +150,22 @@ def write_events(rows: Sequence[Document]) -> None:
                 row["stream"],
                 str(row["version"]),
                 row["event"],
-                _pairs(row["data"]),
+                _gist(row["data"]),
             )
             for row in rows
         ],
     )
+
+
+def _gist(data: Document) -> str:
+    """What an event says in a few words; the JSON document holds all of it."""
+    counts = data.get("counts", {})
+    parts = [f"attempt {data['attempt']}"] if "attempt" in data else []
+    parts += [str(data[name]) for name in ("why", "reason", "error", "message") if data.get(name)]
+    parts += [f"{number:,} {name}" for name, number in counts.items()]
+    actor = data.get("actor")
+    parts += [f"by {actor['name']}"] if actor else []
+    return ", ".join(parts)
 
 
 def _counts(row: Document) -> tuple[str, ...]:

@@ -21,7 +21,11 @@ Params = Annotated[
 ]
 Keys = Annotated[
     tuple[str, ...],
-    note("Only the record with this key; may be repeated; leaves the run stopped", name="--key"),
+    note(
+        "Only the record with this key; may be repeated; leaves the run stopped",
+        name="--key",
+        metavar="KEY",
+    ),
 ]
 Limit = Annotated[
     int | None, note("Only so many records; leaves the run stopped", metavar="N", name="--limit")

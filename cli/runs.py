@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from .errors import DONE
 from .options import COMMON, Common, command, note
-
-if TYPE_CHECKING:
-    from ..storage.queries import RunRow
 
 State = Literal["running", "stopped", "failed", "completed", "abandoned"]
 
@@ -32,27 +30,28 @@ def runs(
 ) -> int:
     """List runs, newest first."""
     from ..storage import queries
-    from .documents import run_document
     from .moments import parse_moment
     from .render import write_json
     from .session import open_project, opened
+    from .standing import say_what_is_dead, standing
 
     started = parse_moment(since, "--since", now=dt.datetime.now(dt.UTC)) if since else None
     with opened(open_project(common)) as store:
         rows = queries.runs(store, job=job, state=state, since=started, limit=limit)
+        documents = [standing(store, row) for row in rows]
     if common.json:
-        write_json([run_document(row) for row in rows])
+        write_json(documents)
     else:
-        write_runs(rows)
+        write_runs(documents)
+        say_what_is_dead(documents)
     return DONE
 
 
-def write_runs(rows: list[RunRow]) -> None:
+def write_runs(documents: Sequence[dict[str, Any]]) -> None:
     """The runs as a table."""
-    from .documents import seconds_between
-    from .render import Column, clock, count, duration, say, write_table
+    from .render import Column, clock_text, count, duration, say, write_table
 
-    if not rows:
+    if not documents:
         say("No runs.")
         return
     columns = (
@@ -64,18 +63,16 @@ def write_runs(rows: list[RunRow]) -> None:
         Column("started"),
         Column("took", right=True),
     )
-    write_table(
-        columns,
-        [
-            (
-                row.run,
-                row.state,
-                count(row.read),
-                count(row.failed),
-                str(row.attempt),
-                clock(row.started_at),
-                duration(seconds_between(row.started_at, row.ended_at)),
-            )
-            for row in rows
-        ],
-    )
+    rows = [
+        (
+            each["run"],
+            each["state"],
+            count(each["read"]),
+            count(each["failed"]),
+            str(each["attempt"]),
+            clock_text(each["started"]),
+            duration(each["seconds"]),
+        )
+        for each in documents
+    ]
+    write_table(columns, rows)

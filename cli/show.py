@@ -31,6 +31,7 @@ def show(
     from .find import find_run
     from .render import write_json
     from .session import open_project, opened
+    from .standing import say_what_is_dead
 
     with opened(open_project(common)) as store:
         row = find_run(store, run).row
@@ -39,6 +40,7 @@ def show(
         write_json(document)
     else:
         _write(document)
+        say_what_is_dead([document])
     return DONE
 
 
@@ -47,9 +49,9 @@ def _document(
 ) -> dict[str, Any]:
     from ..storage import queries
     from . import documents
+    from .standing import standing
 
-    row = queries.run(store, run)
-    document = documents.run_document(row)
+    document = standing(store, queries.run(store, run))
     document["attempts"] = [*map(documents.attempt_document, queries.attempts(store, run))]
     if chunks or failed:
         listed = [*map(documents.chunk_document, queries.chunks(store, run))]

@@ -8,14 +8,11 @@ from .errors import DONE
 from .options import COMMON, Common, command, note
 
 if TYPE_CHECKING:
-    from ..storage.queries import RunRow
-    from ..storage.store import Store
     from .render import Column
 
 Word = Annotated[
     str | None, note("A run, the start of one, or last; all that are not finished where not given")
 ]
-UNFINISHED = ("running", "stopped", "failed")
 
 
 @command("status", "storno status", "storno status payments/2026-01 --json")
@@ -23,9 +20,10 @@ def status(run: Word = None, /, *, common: Common = COMMON) -> int:
     """Say how a run stands, or all runs that are running, stopped or failed."""
     from .render import say, write_json
     from .session import open_project, opened
+    from .standing import unfinished
 
     with opened(open_project(common)) as store:
-        states = standing(store, run)
+        states = unfinished(store, run)
     if common.json:
         write_json(states[0] if run else states)
     elif states:
@@ -60,38 +58,6 @@ def watch(
     with opened(open_project(common)) as store:
         follow(store, run, every_seconds=every, json=common.json)
     return DONE
-
-
-def standing(store: Store, word: str | None) -> list[dict[str, Any]]:
-    """The documents of the runs meant, with progress and whether their process lives."""
-    from ..storage import queries
-    from .find import find_run
-
-    if word is not None:
-        return [_state(store, find_run(store, word).row)]
-    rows = queries.runs(store, states=UNFINISHED)
-    return [_state(store, row) for row in rows]
-
-
-def _state(store: Store, row: RunRow) -> dict[str, Any]:
-    from .documents import run_document
-
-    alive = _is_alive(store, row) if row.state == "running" else None
-    percent = None
-    if row.size and row.position is not None:
-        percent = round(min(100.0, 100 * row.position / row.size), 1)
-    return {**run_document(row), "percent": percent, "alive": alive}
-
-
-def _is_alive(store: Store, row: RunRow) -> bool:
-    """Whether the process that holds the run lives and answers."""
-    from ..domain.ids import RunId
-    from ..execution.holding import is_held
-    from ..execution.journal import Journal
-
-    journal = Journal(store)
-    run = RunId.parse(row.run)
-    return is_held(journal, run, journal.run(run))
 
 
 def write_states(states: list[dict[str, Any]]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .render import for_people, say, stdout, table, write_json_line, write_line
-from .status import standing, states_table
+from .standing import unfinished
+from .status import states_table
 
 if TYPE_CHECKING:
     from ..storage.store import Store
@@ -35,7 +36,7 @@ def _looks(store: Store, word: str | None, every_seconds: float) -> Iterator[lis
         say("No run is running.")
         return
     while True:
-        states = [state for name in followed for state in standing(store, name)]
+        states = [state for name in followed for state in unfinished(store, name)]
         yield states
         if all(state["state"] in ENDED or state["alive"] is False for state in states):
             return
@@ -43,7 +44,7 @@ def _looks(store: Store, word: str | None, every_seconds: float) -> Iterator[lis
 
 
 def _running(store: Store) -> list[str]:
-    return [state["run"] for state in standing(store, None) if state["state"] == "running"]
+    return [state["run"] for state in unfinished(store, None) if state["state"] == "running"]
 
 
 def _picture(store: Store, word: str | None, every_seconds: float) -> None:

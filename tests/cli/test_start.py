@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -37,6 +39,27 @@ def test_every_command_shows_help_with_an_example(storno: Storno, command: objec
     assert told.startswith(f"Usage: storno {name}")
     if "Commands:" not in told:
         assert f"Examples:\n  storno {name}" in told
+
+
+def examples() -> list[str]:
+    """The command lines that help pages show, without what the shell does with them."""
+    app = application()
+    apps = [app[command.name] for command in COMMANDS]
+    apps += [each[name] for each in apps for name in each if not name.startswith("-")]
+    lines = "\n".join(each.help_epilogue or "" for each in apps).splitlines()
+    commands = [line.strip() for line in lines if line.startswith("  storno ")]
+    return [part for line in commands for part in re.split(r" && | > \S+", line) if part]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_every_example_can_be_typed(example: str) -> None:
+    program, *words = shlex.split(example)
+
+    command, bound, _ = application().parse_args(words, exit_on_error=False, print_error=False)
+
+    assert program == "storno"
+    assert callable(command)
+    assert bound.arguments is not None
 
 
 def test_help_may_stand_in_front(storno: Storno) -> None:
