@@ -22,7 +22,7 @@ from ..domain.entry import Entry
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.ids import RunId, run_name
 from ..domain.money import Rounding
-from ..domain.record import Record, encode_value
+from ..domain.record import Record
 from .policies import DEFAULT_TOLERANCE, Controls, Retry, Tolerance
 from .sources.base import Source
 
@@ -160,8 +160,8 @@ class Job:
         return RunId(self.name, run_name([plain[name] for name in names]))
 
     def stored_parameters(self, parameters: Parameters) -> dict[str, Any]:
-        """The parameters as they are stored with the run."""
-        return cast("dict[str, Any]", json.loads(encode_value(parameters.__dict__)))
+        """The parameters as they are stored with the run, and read again by a resume."""
+        return parameters.model_dump(mode="json")
 
 
 def job(  # noqa: PLR0913 - a job's policies are named where it is defined
