@@ -114,7 +114,7 @@ def _posted(store: Store, letter: DeadLetterRow) -> dict[str, Any]:
     rows = store.log.read_stream(letter.stream, after_version=letter.posted_version - 1)
     event = decode(rows[0].topic, rows[0].state)
     assert isinstance(event, RecordSucceeded), "a conflict is with a posting"
-    return {"posted": json.loads(bytes(event.record)), "posted_by": event.run}
+    return {"posted": json.loads(bytes(event.record)), "posted_by": f"{letter.job}/{event.run}"}
 
 
 def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> None:

@@ -164,11 +164,11 @@ def standing(
     return Standing.POSTED_ELSEWHERE
 
 
-def conflict_message(state: RecordState) -> str:
-    """What a key conflict says: which posting stands in the way."""
+def conflict_message(state: RecordState, job: str) -> str:
+    """What a conflict of one of the job's keys says: which posting stands in the way."""
     posting = state.posting
     assert posting is not None, "a conflict is with a posting"
     return (
-        f"the key was posted with other content by run {posting.run}, record {posting.ordinal}: "
-        "correct the key or the record, or discard it"
+        f"the key was posted with other content by run {job}/{posting.run}, record "
+        f"{posting.ordinal}: correct the key or the record, or discard it"
     )

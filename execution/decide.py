@@ -140,7 +140,7 @@ def _conflict(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
     return drawn.failed(
         index,
         "key-conflict",
-        conflict_message(state),
+        conflict_message(state, drawn.chunk.run.job),
         digest=digest,
         posted_version=state.posting_version,
     )
@@ -152,8 +152,8 @@ def _in_doubt(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
     return drawn.failed(
         index,
         "in-doubt",
-        f"run {attempted.run} called out for this key and its outcome is not known: resume that "
-        "run first",
+        f"run {drawn.chunk.run.job}/{attempted.run} called out for this key and its outcome is not "
+        "known: resume that run first",
     )
 
 

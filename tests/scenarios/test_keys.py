@@ -58,7 +58,8 @@ def test_a_key_twice_in_a_run(lab: Lab, at: tuple[int, int], chunk_size: int, sa
         (letter,) = lab.view("dead_letters")
         assert (letter["error"], letter["ordinal"], letter["key"]) == ("key-conflict", second, key)
         assert letter["posted_version"] == 1
-        assert f"posted with other content by run once, record {first}" in letter["message"]
+        told = f"posted with other content by run payments/once, record {first}"
+        assert told in letter["message"]
         assert '"99.99"' in letter["payload"]
 
 
@@ -88,7 +89,7 @@ def test_a_key_in_two_runs(lab: Lab, chunk_size: int) -> None:
 
     assert result.counts == Counts(read=15, succeeded=10, skipped=4, failed=1)
     assert [event.error for event in lab.events(RecordFailed)] == ["key-conflict"]
-    assert "by run 1, record 7" in lab.events(RecordFailed)[0].message
+    assert "by run payments/1, record 7" in lab.events(RecordFailed)[0].message
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["same content", "other content"])
