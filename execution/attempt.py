@@ -57,6 +57,11 @@ class Closing:
     failed_chunks: int = 0
     position: int | None = None
 
+    @property
+    def leaves_chunk(self) -> bool:
+        """Whether it ends the attempt, and nothing of the chunk it was at is to stay."""
+        return not isinstance(self.proof.event, ChunkCompleted | ChunkFailed)
+
 
 @dataclass(slots=True, kw_only=True)
 class Setting:

@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
-from ..domain.errors import StreamConflictError
+from ..domain.errors import DefinitionError, StreamConflictError
 from ..domain.events import RecordAttempted, RecordFailed
 from ..domain.record import NEW, RecordState, content_of, evolve
 from ..projections.changes import Recorded
@@ -21,12 +21,18 @@ from . import retrying, troubles
 from .attempt import COMMIT_TRIES, Attempt, Closing
 from .context import idempotency_key
 from .decide import against, may_be_posted
+from .draw import describe
 from .isolation import ProcessDiedError
 from .plan import Item
 from .preparation import Prepared
 from .sealing import seal
-from .troubles import TROUBLES, Trouble
+from .troubles import TROUBLES, RefusedRowsError, Trouble
 from .work import Outcome, TransientError
+
+ABORTED = (
+    "the function went on after an error of the database, which takes nothing more then: put "
+    "statements that may fail into context.connection.begin_nested()"
+)
 
 
 class Careful(Attempt):
@@ -71,13 +77,26 @@ class Careful(Attempt):
                 self._set_killers_aside(prepared, states)
             with self.journal.transaction() if self.job.writes else nullcontext() as connection:
                 closing = self._decide(prepared, states, done, connection)
-                sealed, expect = closing.sealed, self.expect(closing)
-                if self.settle(closing, lambda: self.journal.append(sealed, expect, connection)):  # noqa: B023
+                if connection is not None and closing.leaves_chunk:
+                    connection.rollback()
+                    connection.begin()
+                if self.settle(closing, lambda: self._append(closing, connection)):  # noqa: B023
                     return closing
         raise StreamConflictError(
             f"run {self.set.run}: chunk {item.chunk.label} met other writers {COMMIT_TRIES} times: "
             "see who else works on the same keys, then resume the run."
         )
+
+    def _append(self, closing: Closing, connection: sa.Connection | None) -> None:
+        """Append a commit; what the database has against the job's own rows fails the chunk."""
+        try:
+            self.journal.append(closing.sealed, self.expect(closing), connection)
+        except sa.exc.DBAPIError as error:
+            if connection is None:
+                raise
+            raise RefusedRowsError(
+                f"the database refuses to commit the chunk, {describe(error.orig or error)}"
+            ) from error
 
     def prepare(self, item: Item, tries: int) -> Prepared:
         """The chunk's records, validated; the function is called when their keys are known."""
@@ -132,6 +151,13 @@ class Careful(Attempt):
             assert connection is not None, "a job that writes has the chunk's connection"
             savepoint = connection.begin_nested()
             outcome = prepared.work.one(index, posting)
+            if not savepoint.is_active:
+                raise DefinitionError(
+                    f"job {self.job.name} ended the chunk's transaction itself: leave commit() and "
+                    "rollback() of context.connection to storno."
+                )
+            if self.journal.refuses(connection) and not isinstance(outcome, RecordFailed):
+                outcome = prepared.drawn.failed(index, "aborted-transaction", ABORTED)
             if isinstance(outcome, RecordFailed):
                 savepoint.rollback()
             else:

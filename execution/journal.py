@@ -23,7 +23,7 @@ from ..domain.record import RecordState
 from ..domain.run import RunState
 from ..projections.changes import Recorded
 from ..storage import leases
-from ..storage.engine import writer
+from ..storage.engine import is_aborted, writer
 from ..storage.store import Store
 from .sealing import Sealed
 
@@ -42,6 +42,11 @@ class Journal:
     def is_sqlite(self) -> bool:
         """Whether one writer at a time holds the whole database."""
         return self._store.dialect == "sqlite"
+
+    @property
+    def store_id(self) -> str:
+        """Tells the store from every other."""
+        return self._store.store_id
 
     def elsewhere(self) -> Journal:
         """The same store with connections of its own, for a forked process."""
@@ -120,6 +125,10 @@ class Journal:
         with _translated(), writer(self._store.engine).connect() as connection:
             connection.begin()
             yield connection
+
+    def refuses(self, connection: sa.Connection) -> bool:
+        """Whether the connection's transaction takes nothing more, because of an error in it."""
+        return is_aborted(connection)
 
     def take_lease(self, name: str, holder: str, seconds: float) -> None:
         """Write down who holds the run now."""

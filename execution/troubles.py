@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..domain.errors import DefinitionError, InputChangedError, SourceError
+from ..domain.errors import DefinitionError, InputChangedError, SourceError, StornoError
 from .attempt import Attempt, Closing
 from .controls import ControlMismatchError
 from .plan import Item
@@ -21,8 +21,14 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 """Errors that fail the run, with its error's stable code."""
 
+
+class RefusedRowsError(StornoError):
+    """The database refuses the commit of a chunk with the rows that the job wrote in it."""
+
+
 TROUBLES: tuple[type[Exception], ...] = (
     TransientError,
+    RefusedRowsError,
     InterruptedRetryError,
     *(kind for kind, _ in CODES),
 )
@@ -49,7 +55,7 @@ def closing(attempt: Attempt, trouble: Trouble) -> Closing:
     error = trouble.error
     if isinstance(error, InterruptedRetryError):
         return attempt.stopped(attempt.set.flag.why)
-    if isinstance(error, TransientError) and trouble.was_read:
+    if isinstance(error, TransientError | RefusedRowsError) and trouble.was_read:
         return attempt.chunk_failed(trouble.item, error, trouble.tries)
     code = next((code for kind, code in CODES if isinstance(error, kind)), "source-unreadable")
     return attempt.run_failed(code, str(error))

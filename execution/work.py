@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from ..domain.entry import Entry, EntryError, PostedEntry, PostingRules, post
-from ..domain.errors import StornoError
+from ..domain.errors import StoreUnavailableError, StornoError
 from ..domain.events import NO_OUTPUT, RecordFailed, RecordSucceeded
 from ..domain.record import Record, content_of, encode_value
 from .context import Context
 from .draw import Drawn, describe
 from .job import Effect, Job
+from .journal import translate
 from .watchdog import RecordTimeoutError, Watchdog
 
 Outcome = RecordSucceeded | RecordFailed
@@ -32,8 +34,14 @@ class ResultError(StornoError):
 
 
 def is_transient(job: Job, error: BaseException) -> bool:
-    """Whether the job's policy retries this error."""
-    return isinstance(error, job.retry.on) and not isinstance(error, RecordTimeoutError)
+    """Whether the job's policy retries this error; what a database gives up always may pass."""
+    if isinstance(error, RecordTimeoutError):
+        return False
+    if isinstance(error, job.retry.on):
+        return True
+    return isinstance(error, sa.exc.DBAPIError) and isinstance(
+        translate(error), StoreUnavailableError
+    )
 
 
 class Work:
@@ -62,6 +70,7 @@ class Work:
         self.context = context
         self.watchdog = watchdog
         self.tries = tries
+        # Looked up once, because everything below is done for every record.
         self._run, self._chunk = drawn.chunk.run.name, drawn.chunk.label
 
     def until(self, is_full: Callable[[], bool]) -> list[Outcome]:

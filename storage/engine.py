@@ -63,6 +63,16 @@ def writer(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(**{WRITES: True})
 
 
+def is_aborted(connection: sa.Connection) -> bool:
+    """Whether an error ended the connection's transaction for all but a rollback; asks nobody.
+
+    Only PostgreSQL does that; in SQLite a statement fails alone.
+    """
+    if connection.dialect.name == "sqlite":
+        return False
+    return postgresql_engine.is_aborted(connection)
+
+
 def lock_timeout_seconds(engine: sa.Engine) -> float:
     """How long the engine's writers wait for the store's lock."""
     seconds: float = engine.get_execution_options().get(LOCK_TIMEOUT, LOCK_TIMEOUT_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from importlib.util import find_spec
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -33,6 +34,14 @@ def create(url: sa.URL) -> sa.Engine:
     )
     event.listen(engine, "connect", lambda connection, _entry: register(connection))
     return engine
+
+
+def is_aborted(connection: sa.Connection) -> bool:
+    """Whether the server takes nothing but a rollback from the connection's transaction."""
+    from psycopg.pq import TransactionStatus
+
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.info.transaction_status == TransactionStatus.INERROR)
 
 
 def _application_name(url: sa.URL) -> dict[str, str]:
