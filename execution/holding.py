@@ -9,10 +9,13 @@ from typing import Self
 from ..domain.errors import ConflictError, StoreError
 from ..domain.ids import RunId
 from ..domain.run import RunState
-from .identity import is_alive
+from .identity import is_alive, this_worker
 from .journal import Journal
 
 RENEWALS_PER_LEASE = 3
+
+_held: set[tuple[str, str]] = set()
+"""Store and lock name of every attempt that this process is at; it may outlive one that raised."""
 
 
 def refuse_if_held(journal: Journal, run: RunId, state: RunState) -> None:
@@ -34,6 +37,8 @@ def is_held(journal: Journal, run: RunId, state: RunState) -> bool:
     holder = state.holder
     if holder is None:
         return False
+    if holder == this_worker():
+        return (journal.store_id, _lock_name(run, state.attempt)) in _held
     lease = journal.lease(run.stream)
     if lease is not None and lease.expired:
         return False
@@ -62,6 +67,7 @@ class Hold:
         self._run = run
         self._holder = f"{holder}#{attempt}"
         self._seconds = lease_seconds
+        self._name = (journal.store_id, _lock_name(run, attempt))
         self._lock = journal.session_lock(_lock_name(run, attempt))
         self._ended = threading.Event()
         self._renewal = threading.Thread(target=self._renew, name="storno-lease", daemon=True)
@@ -71,6 +77,7 @@ class Hold:
             raise ConflictError(
                 f"run {self._run} is being started by another process: wait for it."
             )
+        _held.add(self._name)
         return self
 
     def begin(self) -> None:
@@ -79,6 +86,7 @@ class Hold:
         self._renewal.start()
 
     def __exit__(self, *error: object) -> None:
+        _held.discard(self._name)
         self._ended.set()
         if self._renewal.is_alive():
             self._renewal.join()
