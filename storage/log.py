@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias
@@ -103,8 +104,9 @@ class EventLog:
         events = self.tables.events.c
         key = sa.tuple_(events.stream, events.version)
         page = self._select().order_by(events.stream, events.version).limit(PAGE)
-        if prefix:
-            page = page.where(events.stream < _after(prefix))
+        end = _after(prefix)
+        if end is not None:
+            page = page.where(events.stream < end)
         rows = self._read(page.where(events.stream >= prefix))
         while rows:
             yield from rows
@@ -209,7 +211,14 @@ def _check(expect: Mapping[str, int], versions: Mapping[str, int]) -> None:
             raise ExpectationFailedError(stream, expected, actual)
 
 
-def _after(prefix: str) -> str:
-    """The smallest string after all that begin with prefix, in the order of UTF-8's bytes."""
-    following = ord(prefix[-1]) + 1
-    return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)
+def _after(prefix: str) -> str | None:
+    """The smallest string after all that begin with prefix, in the order of UTF-8's bytes.
+
+    None where there is none: the prefix is empty, or consists of the very last character.
+    """
+    stem = prefix.rstrip(chr(sys.maxunicode))
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    # Surrogates are no characters, and cannot be encoded.
+    return stem[:-1] + chr(0xE000 if following == 0xD800 else following)
