@@ -34,21 +34,35 @@ class Replay:
         self.number = 0
         self.position = 0
 
-    def next_batch(self, connection: sa.Connection) -> Batch | None:
+    def seek(self, connection: sa.Connection, number: int) -> bool:
+        """Stand before a commit; False where there is none of that number."""
+        commits = self.log.commits.c
+        select = sa.select(commits.first_position).where(commits.number == number)
+        first: int | None = connection.execute(select).scalar_one_or_none()
+        if first is None:
+            return False
+        self.number, self.position = number - 1, first - 1
+        return True
+
+    def next_batch(
+        self, connection: sa.Connection, most_commits: int = COMMITS_AT_ONCE
+    ) -> Batch | None:
         """What the next commits change; None where there are none the connection can see."""
         batch = Batch()
-        counts = self._next_commits(connection)
+        counts = self._next_commits(connection, most_commits)
         for number, recorded_at, changes in self._replayed(connection, counts):
             batch.add(changes, number, recorded_at)
         return batch if counts else None
 
-    def _next_commits(self, connection: sa.Connection) -> list[tuple[int, int, int]]:
+    def _next_commits(
+        self, connection: sa.Connection, most_commits: int
+    ) -> list[tuple[int, int, int]]:
         commits = self.log.commits.c
         rows = connection.execute(
             sa.select(commits.number, commits.count, commits.recorded_at)
             .where(commits.number > self.number)
             .order_by(commits.number)
-            .limit(COMMITS_AT_ONCE)
+            .limit(most_commits)
         )
         chosen: list[tuple[int, int, int]] = []
         total = 0

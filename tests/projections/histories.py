@@ -52,6 +52,9 @@ class Posting:
 Outcome = Posting | str
 """A posting, ``skipped``, or the message of a failure."""
 
+CONFLICT = "the key was posted with other content"
+"""The one failure that a record which is posted can have."""
+
 
 @dataclass
 class InputRun:
@@ -64,6 +67,7 @@ class InputRun:
     ordinal: int = 0
     pass_from: int = 0
     records: dict[int, str] = field(default_factory=dict)
+    posted: set[int] = field(default_factory=set)
     failed_chunks: list[tuple[int, int, int]] = field(default_factory=list)
 
 
@@ -254,11 +258,13 @@ class History:
             state = "succeeded" if isinstance(outcome, Posting) else "failed"
             if outcome == "skipped":
                 state = "skipped"
-            if run.records.get(ordinal) == "succeeded":
-                state = "succeeded"  # posted by an earlier pass
+            if ordinal in run.posted and outcome != CONFLICT:
+                state = "succeeded"
             elif state != "skipped":
                 events.append(_record_event(run, chunk, partition, ordinal, outcome))
             run.records[ordinal] = state
+            if state == "succeeded":
+                run.posted.add(ordinal)
             tally[state] += 1
         return events, Counts(read=len(outcomes), **tally)
 
@@ -306,7 +312,9 @@ postings = st.builds(
     currency=st.sampled_from(["EUR", "GBP"]),
     effective=st.sampled_from([dt.date(2024, 1, 31), dt.date(2024, 2, 1)]),
 )
-failures = st.sampled_from(["no key", "not a date: 'NULL'", 'a "quoted" \\ {brace}, NUL \0', ""])
+failures = st.sampled_from(
+    ["no key", CONFLICT, "not a date: 'NULL'", 'a "quoted" \\ {brace}, NUL \0', ""]
+)
 outcomes = st.one_of(postings, postings, failures, st.just("skipped"))
 names = st.sampled_from(["2024-01", "2024-02"])
 steps = st.one_of(
@@ -330,4 +338,19 @@ def histories(draw: st.DrawFn, max_steps: int = 25) -> History:
             history.start(name, takeover=True)
         else:
             history.start(name) if step == "start" else getattr(history, step)(name, *arguments)
+    return history
+
+
+def settled_history() -> History:
+    """Dead letters that a later pass, and a choice of keys, settle or open again."""
+    history = History()
+    history.start("2024-01")
+    history.complete_chunk("2024-01", ["not a date"] * 4)
+    history.end("2024-01", "completed")
+    history.again("2024-01")
+    history.complete_chunk("2024-01", [Posting.sample(), "not a date", "not a date", "again"])
+    history.work_on_keys("2024-01", [Posting.sample(), "not yet"])
+    history.end("2024-01", "completed")
+    history.again("2024-01")
+    history.complete_chunk("2024-01", [CONFLICT, CONFLICT, Posting.sample()])
     return history

@@ -110,8 +110,39 @@ def test_a_movement_that_is_there_twice_is_found(store: Store):
     append(store, sample_history().commits)
     change(store, f"INSERT INTO {{movements}} SELECT * FROM {{movements}} WHERE {ONE_MOVEMENT}")
     (difference,) = check(store.log).differences
-    assert (difference.view, difference.column) == ("movements", "times")
-    assert (difference.live, difference.rebuilt) == (2, 1)
+    assert (difference.view, difference.column) == ("movements", None)
+    assert difference.live["account"] == "creditors"
+    assert difference.rebuilt is None
+
+
+def test_a_movement_of_a_commit_that_there_is_not_is_found(store: Store):
+    append(store, sample_history().commits)
+    change(
+        store,
+        "INSERT INTO {movements} SELECT 999, book, account, currency, exponent, posting, "
+        f"effective, debit, credit, lines FROM {{movements}} WHERE {ONE_MOVEMENT}",
+    )
+    (difference,) = check(store.log).differences
+    assert (difference.key["commit_number"], difference.rebuilt) == (999, None)
+
+
+def test_movements_put_into_another_commit_are_found_in_both(store: Store):
+    append(store, sample_history(chunks=2).commits)
+    with writer(store.engine).begin() as connection:
+        movements = live_tables(connection)["movements"]
+        of_second = movements.c.commit_number == 2
+        connection.execute(movements.update().where(of_second).values(commit_number=3))
+    found = check(store.log)
+    assert found.total == 2
+    assert {difference.key["commit_number"] for difference in found.differences} == {2, 3}
+
+
+def test_of_movements_gone_the_first_are_listed_and_their_commits_are_counted(store: Store):
+    append(store, sample_history(chunks=150, size=2).commits)
+    with writer(store.engine).begin() as connection:
+        connection.execute(live_tables(connection)["movements"].delete())
+    found = check(store.log)
+    assert (found.total, len(found.differences)) == (150, MOST_DIFFERENCES)
 
 
 def test_of_many_differences_the_first_are_listed_and_all_are_counted(store: Store):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from storno.projections.changes import Changes, Tables, Upsert, apply
 from storno.projections.project import project
@@ -18,7 +18,7 @@ from storno.storage.views import writer
 from storno.storage.views.batch import NUL_SIGN, Batch
 from storno.storage.views.tables import COLUMNS, MOVEMENTS, Kind, ViewTables, temporary_tables
 
-from ..projections.histories import History, histories
+from ..projections.histories import History, histories, settled_history
 
 ON_REAL_DATABASES = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -94,6 +94,7 @@ def assert_same(
 
 
 @ON_REAL_DATABASES
+@example(history=settled_history())
 @given(history=histories())
 def test_commit_by_commit(scratch: Scratch, history: History):
     fresh(scratch)
@@ -103,6 +104,7 @@ def test_commit_by_commit(scratch: Scratch, history: History):
 
 
 @ON_REAL_DATABASES
+@example(history=settled_history())
 @given(history=histories())
 def test_many_commits_at_once(scratch: Scratch, history: History):
     fresh(scratch)
