@@ -12,11 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
+from ...domain.errors import InputChangedError
+
 Offset = dict[str, int | str]
 """Where a record begins: JSON-able, and opaque to everybody but the source that made it.
 
 An empty one means the start.
 """
+
 
 Strength = Literal["strong", "weak", "none"]
 """How surely a source notices that its input changed.
@@ -26,6 +29,20 @@ Strength = Literal["strong", "weak", "none"]
 """
 
 Unit = Literal["bytes", "records"]
+
+
+def offset_part(offset: Offset, name: str) -> int | str:
+    """One part of an offset.
+
+    Raises:
+        InputChangedError: the offset has no such part, so another kind of source made it.
+    """
+    if name not in offset:
+        raise InputChangedError(
+            "The run has read from another kind of source so far: give the job that source again, "
+            "or start another run."
+        )
+    return offset[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from ...domain.errors import DefinitionError
-from .base import Batch, Difference, Malformed, Offset, Range
+from .base import Batch, Difference, Malformed, Offset, Range, offset_part
 
 Factory = Callable[[int], Iterable[Any]]
 
@@ -63,7 +63,7 @@ class IterableSource:
 
     def open(self, offset: Offset | None = None) -> IterableReader:
         """A reader that begins at an offset, or at the start."""
-        return IterableReader(self, int((offset or {}).get("index", 0)))
+        return IterableReader(self, int(offset_part(offset, "index")) if offset else 0)
 
     def describe(self) -> dict[str, Any]:
         """How many records there are, where that is known."""

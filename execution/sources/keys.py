@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from ...domain.errors import SourceError
-from .base import Offset
+from .base import Offset, offset_part
 
 _READ: dict[str, Callable[[str], Any]] = {
     "date": date.fromisoformat,
@@ -22,13 +22,13 @@ _READ: dict[str, Callable[[str], Any]] = {
 """How keys of the types that JSON does not have are read again, by the type's name."""
 
 
-def key_offset(key: Any, index: int) -> Offset:
-    """The offset behind the row with a key, the ``index``-th of the query, from 1."""
+def key_offset(key: Any, row: int) -> Offset:
+    """The offset behind the row with a key, the ``row``-th of the query, from 1."""
     kind = type(key).__name__
     if kind in ("int", "str"):
-        return {"after": key, "index": index}
+        return {"after": key, "row": row}
     if kind in _READ:
-        return {"after": str(key), "type": kind, "index": index}
+        return {"after": str(key), "type": kind, "row": row}
     raise SourceError(
         f"The key {key!r} is a {kind}: page by a column of whole numbers, text, dates or UUIDs."
     )
@@ -36,16 +36,13 @@ def key_offset(key: Any, index: int) -> Offset:
 
 def offset_key(offset: Offset) -> Any:
     """The key that an offset holds."""
-    after = offset["after"]
+    after = offset_part(offset, "after")
     return _READ[str(offset["type"])](str(after)) if "type" in offset else after
 
 
-def key_type(key: Any) -> sa.types.TypeEngine[Any]:
-    """The SQL type to compare a key as."""
-    if isinstance(key, int):
-        return sa.BigInteger()
+def key_type(key: Any) -> sa.types.TypeEngine[Any] | None:
+    """The SQL type to compare a key as, None for what SQLAlchemy makes of the value."""
     if isinstance(key, datetime):
         return sa.DateTime(timezone=key.tzinfo is not None)
-    if isinstance(key, date):
-        return sa.Date()
-    return sa.types.NullType()
+    # Text is sent without a type: the column may be an enumeration, which no text compares with.
+    return sa.types.NullType() if isinstance(key, str) else None

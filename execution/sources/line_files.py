@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from .base import Batch, Difference, Offset, Range
+from .base import Batch, Difference, Offset, Range, offset_part
 from .files import FileSet, InputFile
 from .gathering import Gathering
 from .open_file import LineFormat, OpenFile
@@ -109,9 +109,9 @@ class LineReader:
         """Open the file of the offset, and stand there."""
         self._begun = Gathering()
         self._enter(file_number(self._files, self._offset), self._begun)
-        if self._offset.get("byte"):
+        if self._offset and (byte := int(offset_part(self._offset, "byte"))):
             self._begun = Gathering()
-            self._current.resume(int(self._offset["byte"]), int(self._offset["line"]))
+            self._current.resume(byte, int(offset_part(self._offset, "line")))
 
     def _enter(self, index: int, into: Gathering) -> None:
         self.close()

@@ -92,28 +92,37 @@ class OpenFile:
         Raises:
             InputChangedError: the file ends before, or the line read last has become longer.
         """
-        newline = self._encoding.newline
-        after = b""
+        start = b""
         if byte > self._encoding.mark:
-            self._stream.skip_to(byte - len(newline))
-            before = self._stream.read(len(newline))
-            if len(before) < len(newline):
-                raise InputChangedError(
-                    f"{self._file.name} is shorter than it was: it ends before byte {byte:,}, "
-                    "where reading is to go on."
-                )
-            after = self._stream.read(len(newline))
-            if before != newline and after.strip(b"\r\n\0"):
-                raise InputChangedError(
-                    f"{self._file.name} line {line - 1} was the last and had no line end; now it "
-                    "is longer."
-                )
-        self._cursor = self._stand(byte, line, after)
+            start = self._skip_past_line(byte, line)
+        else:
+            self._stream.skip_to(byte)
+        self._cursor = self._stand(byte, line, start)
         self.records = self._format.records(self._cursor, self.columns)
 
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+    def _skip_past_line(self, byte: int, line: int) -> bytes:
+        """Go to a byte behind a line that still ends there; the bytes read beyond it.
+
+        To go back to it instead would decompress a compressed file from its start once more.
+        """
+        newline = self._encoding.newline
+        self._stream.skip_to(byte - len(newline))
+        before, after = self._stream.read(len(newline)), self._stream.read(len(newline))
+        if len(before) < len(newline):
+            raise InputChangedError(
+                f"{self._file.name} is shorter than it was: it ends before byte {byte:,}, where "
+                "reading is to go on."
+            )
+        if before != newline and after.strip(b"\r\n\0"):
+            raise InputChangedError(
+                f"{self._file.name} line {line - 1} was the last and had no line end; now it is "
+                "longer."
+            )
+        return after
 
     def _stand(self, byte: int, line: int, start: bytes) -> FileCursor:
         limit = self._format.max_record_bytes

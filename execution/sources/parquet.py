@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from .base import Batch, Difference, Offset, Range
+from .base import Batch, Difference, Offset, Range, offset_part
 from .columns import builder, field_names
 from .files import FileSet, InputFile, Paths, file_set
 from .parquet_rows import Place, RowDigest, RowWalk, count_rows
@@ -149,7 +149,8 @@ class ParquetReader:
         self.close()
 
     def _locate(self, offset: Offset) -> Place:
-        return Place(file_number(self._files, offset), int(offset.get("row", 0)))
+        row = int(offset_part(offset, "row")) if offset else 0
+        return Place(file_number(self._files, offset), row)
 
     def _fields(self) -> tuple[str, ...]:
         name = self._files[self._walk.place.file].name

@@ -125,7 +125,7 @@ class SqlReader:
     @property
     def position(self) -> int:
         """Rows read."""
-        return int(self._offset.get("index", 0))
+        return int(self._offset.get("row", 0))
 
     def read(self, count: int) -> Batch:
         """The next records."""
@@ -268,8 +268,6 @@ def _sqlite_module() -> ModuleType | None:
 
 def _may_pass(error: sa.exc.DBAPIError, dialect: str) -> bool:
     """Whether the same query may work later: a lost connection, a lock, a deadlock."""
-    if error.connection_invalidated:
-        return True
     if dialect == "sqlite":
         return "locked" in str(error.orig)
     return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ...domain.errors import InputChangedError
-from .base import Difference, Offset, Range
+from .base import Difference, Offset, Range, offset_part
 from .files import InputFile, Stream
 
 _BLOCK_BYTES = 1024 * 1024
@@ -44,7 +44,7 @@ def find_difference(files: Sequence[InputFile], ranges: Iterable[Range]) -> Diff
     with closing(_Walk(files)) as walk:
         for stretch in stretches:
             digest, short = walk.hash(stretch.first, stretch.stop)
-            if short or digest != stretch.digest:
+            if digest != stretch.digest:
                 return Difference(_location(files, stretch), short or "the bytes are not the same")
     return None
 
@@ -54,8 +54,9 @@ def missing_file(files: Sequence[InputFile], ranges: Iterable[Range]) -> Differe
     names = {file.name for file in files}
     for one in ranges:
         for offset in (one.first, one.next):
-            if offset and offset["path"] not in names:
-                return Difference(str(offset["path"]), "the file is no longer among the input")
+            path = offset_part(offset, "path") if offset else None
+            if path is not None and path not in names:
+                return Difference(str(path), "the file is no longer among the input")
     return None
 
 
@@ -65,17 +66,20 @@ def file_number(files: Sequence[InputFile], offset: Offset) -> int:
     Raises:
         InputChangedError: it is no longer among them.
     """
+    if not offset:
+        return 0
+    path = offset_part(offset, "path")
     for number, file in enumerate(files):
-        if not offset or file.name == offset["path"]:
+        if file.name == path:
             return number
     raise InputChangedError(
-        f"{offset['path']}, at which reading is to go on, is no longer among the input: "
+        f"{path}, at which reading is to go on, is no longer among the input: "
         "put it back, or start another run."
     )
 
 
 def _place(files: Sequence[InputFile], offset: Offset) -> _Place:
-    return _Place(file_number(files, offset), int(offset.get("byte", 0)))
+    return _Place(file_number(files, offset), int(offset_part(offset, "byte")) if offset else 0)
 
 
 def _location(files: Sequence[InputFile], stretch: _Stretch) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import resource
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +402,18 @@ def test_files_with_other_orders_of_columns_are_one_input(tmp_path: Path) -> Non
     assert positions == [4, 8, 11 + 3 + 4, reader.size]
 
 
+def test_files_without_headers_but_with_marks(tmp_path: Path) -> None:
+    for name, content in (("1.csv", b"1\n2\n"), ("2.csv", b"3\n4\n")):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + content)
+    source = csv_source("*.csv", columns=["a"]).bind({}, base=tmp_path)
+
+    for size in (1, 2, 3):
+        read = read_all(source, [size], reopen=True)
+        assert [row["a"] for row in read.rows] == ["1", "2", "3", "4"]
+        with source.open() as reader:
+            assert reader.difference(read.ranges) is None
+
+
 def test_a_field_may_be_as_long_as_a_record(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text('a,b\n1,"' + "x" * 500_000 + '"\n')
 
@@ -438,6 +452,26 @@ def test_an_endless_line_is_passed_in_little_memory(tmp_path: Path) -> None:
     assert done.stdout.startswith("[{'a': '1', 'b': '2'}, ")
     assert "{'a': '3', 'b': '4'}]" in done.stdout
     assert read_all(csv_source(path)).ranges[0].digest in done.stdout
+
+
+def test_a_read_that_failed_in_the_middle_starts_over(tmp_path: Path) -> None:
+    rows = [
+        {"n": str(number), "noise": sha256(b"%d" % number).hexdigest()} for number in range(9999)
+    ]
+    lines = "".join(f"{row['n']},{row['noise']}\n" for row in rows)
+    stored = gzip.compress(f"n,noise\n{lines}".encode())
+    path = tmp_path / "in.csv.gz"
+    path.write_bytes(stored[:-1000])
+
+    with csv_source(path).open() as reader:
+        first = reader.read(10)
+        for _ in range(2):
+            with pytest.raises(SourceError, match="is damaged"):
+                reader.read(20_000)
+        path.write_bytes(stored)
+        rest = reader.read(20_000)
+
+    assert first.rows + rest.rows == rows
 
 
 def test_a_read_that_failed_starts_over(tmp_path: Path) -> None:

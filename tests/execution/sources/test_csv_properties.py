@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+from collections.abc import Callable
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -116,3 +118,39 @@ def test_any_bytes_are_read_alike_however_they_are_cut(
             cut = read_all(source, sizes, reopen=reopen)
             assert (cut.rows, cut.locations) == (whole.rows, whole.locations)
             assert_covers(cut.ranges, content)
+
+
+@settings(deadline=None)
+@given(
+    files=st.lists(
+        st.tuples(
+            st.sampled_from([b"", b"\xef\xbb\xbf"]),
+            st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    header=st.booleans(),
+    stored=st.sampled_from([bytes, gzip.compress]),
+    sizes=SIZES,
+)
+def test_any_files_are_read_alike_however_they_are_cut(
+    files: list[tuple[bytes, bytes]],
+    header: bool,
+    stored: Callable[[bytes], bytes],
+    sizes: list[int],
+) -> None:
+    with TemporaryDirectory() as folder:
+        suffix = ".csv.gz" if stored is gzip.compress else ".csv"
+        for number, (mark, content) in enumerate(files):
+            whole = mark + (b"a,b\n" if header else b"") + content
+            Path(folder, f"{number}{suffix}").write_bytes(stored(whole))
+        columns = None if header else ["a", "b"]
+        source = csv_source(f"*{suffix}", columns=columns).bind({}, base=Path(folder))
+
+        expected = read_all(source)
+        for reopen in (False, True):
+            read = read_all(source, sizes, reopen=reopen)
+            assert (read.rows, read.locations) == (expected.rows, expected.locations)
+            with source.open() as reader:
+                assert reader.difference(read.ranges) is None

@@ -95,12 +95,52 @@ def test_changed_values_are_found(folder: Path) -> None:
             "1.parquet", "1.parquet has only 50 rows"
         )
 
-    renamed = [{"amount" if name == "id" else name: row[name] for name in row} for row in ROWS]
-    write(folder / "1.parquet", renamed[:70])
-    assert difference() is not None
-
+    write(folder / "1.parquet", ROWS[:70])
     (folder / "1.parquet").unlink()
     assert difference() == Difference("1.parquet", "the file is no longer among the input")
+
+
+@pytest.mark.parametrize(("name", "rows"), [("1.parquet", ROWS[:70]), ("3.parquet", ROWS[70:])])
+def test_a_renamed_column_is_found(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    source = parquet("*.parquet").bind({}, base=folder)
+    write(folder / name, rows)
+    ranges = read_all(source, [100]).ranges
+
+    write(folder / name, [{"number": row["id"], **row} for row in map(dict, rows)])
+    table = pq.read_table(folder / name).drop_columns("id")
+    pq.write_table(table, folder / name)
+
+    with source.open() as reader:
+        assert reader.difference(ranges) == Difference(
+            "1.parquet, from row 1", "the rows are not the same"
+        )
+
+
+@pytest.mark.parametrize("reopen", [False, True])
+def test_row_groups_longer_than_what_is_read_at_once(tmp_path: Path, reopen: bool) -> None:
+    rows = [{"id": number} for number in range(10_000)]
+    write(tmp_path / "in.parquet", rows)
+    source = parquet(tmp_path / "in.parquet")
+
+    read = read_all(source, [4500], reopen=reopen)
+
+    assert read.rows == rows
+    with source.open() as reader:
+        assert reader.difference(read.ranges[1:]) is None
+
+
+def test_a_read_that_failed_starts_over(folder: Path) -> None:
+    source = parquet("*.parquet").bind({}, base=folder, required=["id"])
+    with source.open() as reader:
+        first = reader.read(60)
+        write(folder / "3.parquet", [{"number": row["id"]} for row in ROWS[70:]])
+        for _ in range(2):
+            with pytest.raises(SourceError, match=r"3\.parquet has no column 'id'"):
+                reader.read(40)
+        write(folder / "3.parquet", ROWS[70:])
+        rest = reader.read(40)
+
+    assert first.rows + rest.rows == ROWS
 
 
 def test_growth_behind_what_was_read(folder: Path) -> None:

@@ -90,6 +90,16 @@ def test_a_changed_byte(files: Input, byte: int, where: str) -> None:
     )
 
 
+def test_the_first_of_several_differences_is_named(files: Input) -> None:
+    files.write("1", FIRST.replace(b"050,x", b"050,z"))
+    files.write("2", SECOND.replace(b"049,y", b"049,z"))
+
+    found = files.difference()
+
+    assert found is not None
+    assert found.location == f"1{files.suffix}, bytes 244 to 484"
+
+
 def test_a_file_cut_off(files: Input) -> None:
     files.write("2", SECOND[:200])
 
