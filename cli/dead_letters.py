@@ -42,6 +42,7 @@ def list_letters(
     from .find import find_run
     from .render import write_json
     from .session import open_project, opened
+    from .standing import say_if_unknown
 
     with opened(open_project(common)) as store:
         chosen = {
@@ -55,6 +56,8 @@ def list_letters(
             _tell_groups(queries.dead_letter_groups(store, **chosen), json=common.json)
             return DONE
         letters = queries.dead_letters(store, **chosen)
+        if not letters:
+            say_if_unknown(store, job)
     if common.json:
         write_json([letter_document(letter) for letter in letters])
     else:

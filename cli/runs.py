@@ -33,12 +33,14 @@ def runs(
     from .moments import parse_moment
     from .render import write_json
     from .session import open_project, opened
-    from .standing import say_what_is_dead, standing
+    from .standing import say_if_unknown, say_what_is_dead, standing
 
     started = parse_moment(since, "--since", now=dt.datetime.now(dt.UTC)) if since else None
     with opened(open_project(common)) as store:
         rows = queries.runs(store, job=job, state=state, since=started, limit=limit)
         documents = [standing(store, row) for row in rows]
+        if not rows:
+            say_if_unknown(store, job)
     if common.json:
         write_json(documents)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.ids import RunId
 from ..execution.holding import is_held
 from ..execution.journal import Journal
+from ..execution.suggest import did_you_mean
 from ..storage import queries
 from .documents import run_document, seconds_between
 from .find import find_run
@@ -49,6 +50,14 @@ def say_what_is_dead(documents: Iterable[Document]) -> None:
         if document["alive"] is False:
             name = document["run"]
             say(f"The process of {name} is gone. Go on with it: storno resume {name}")
+
+
+def say_if_unknown(store: Store, job: str | None) -> None:
+    """A filter that finds nothing may be mistyped."""
+    if job is None or queries.runs(store, job=job, limit=1):
+        return
+    known = {row.job for row in queries.runs(store)}
+    say(f"No job {job!r} ever ran in this store.{did_you_mean(job, known)}")
 
 
 def _worked_seconds(store: Store, run: str) -> float:

@@ -45,3 +45,19 @@ def made(storno: Storno, originals: Callable[[str], Path]) -> Callable[[str], St
 def payments(made: Callable[[str], Storno]) -> Storno:
     """A project of the payments template, its sample not yet run."""
     return made("payments")
+
+
+@pytest.fixture(scope="session")
+def ran_once(originals: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The payments project after its first run, to be copied."""
+    folder = tmp_path_factory.mktemp("ran") / "payments"
+    shutil.copytree(originals("payments"), folder)
+    Storno(folder, {})("run", "payments", "--param", "month=2026-01", code=3)
+    return folder
+
+
+@pytest.fixture
+def ran(storno: Storno, ran_once: Path) -> Storno:
+    """The payments project after its first run: 240 records, three of them dead letters."""
+    shutil.copytree(ran_once, storno.folder / "payments")
+    return storno.within("payments")

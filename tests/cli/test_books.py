@@ -14,13 +14,6 @@ from .command import Storno
 MONTH = ("--param", "month=2026-01")
 
 
-@pytest.fixture
-def ran(payments: Storno) -> Storno:
-    """The payments project after its first run."""
-    payments("run", "payments", *MONTH, code=3)
-    return payments
-
-
 def expected_by_account(folder: Path) -> dict[str, Decimal]:
     """What the sample should post per expense, by reading the file and nothing else."""
     sums: dict[str, Decimal] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -10,13 +11,6 @@ from .command import Storno
 
 MONTH = ("--param", "month=2026-01")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-
-
-@pytest.fixture
-def ran(payments: Storno) -> Storno:
-    """The payments project after its first run."""
-    payments("run", "payments", *MONTH, code=3)
-    return payments
 
 
 def test_runs_are_listed_newest_first(ran: Storno) -> None:
@@ -32,6 +26,14 @@ def test_runs_are_listed_newest_first(ran: Storno) -> None:
     assert ran.json("runs", "--job", "payroll") == []
     assert ran.json("runs", "--since", "2999-01-01") == []
     assert len(ran.json("runs", "--since", "1h")) == 2
+
+
+@pytest.mark.parametrize("command", [("runs",), ("dead-letters", "list")])
+def test_a_filter_that_finds_nothing_may_be_mistyped(ran: Storno, command: tuple[str, ...]) -> None:
+    mistyped = ran(*command, "--job", "paymets", "--json")
+
+    assert mistyped.document == []
+    assert "Did you mean 'payments'?" in mistyped.stderr
 
 
 def test_a_table_in_a_pipe_is_plain(ran: Storno) -> None:
@@ -51,6 +53,12 @@ def test_an_ambiguous_or_unknown_run_is_named(ran: Storno) -> None:
 
     assert "payments/2026-02, payments/2026-01" in ran("show", "payments/2026", code=2).stderr
     assert "Did you mean 'payments/2026-01'?" in ran("show", "paymets/2026-01", code=6).stderr
+
+
+def test_a_whole_name_is_meant_even_where_others_go_on(ran: Storno) -> None:
+    ran("run", "payments", "--param", "month=2026-0", code=1)
+
+    assert ran.json("show", "payments/2026-0")["state"] == "failed"
 
 
 def test_show_has_attempts_chunks_events_and_failures(ran: Storno) -> None:
@@ -155,7 +163,7 @@ def test_an_unknown_dead_letter_gets_did_you_mean(ran: Storno) -> None:
     )
 
 
-def test_a_record_without_a_key_can_be_shown(made: object) -> None:
+def test_a_record_without_a_key_can_be_shown(made: Callable[[str], Storno]) -> None:
     invoices = made("invoices")
     invoices("run", "invoices", *MONTH, code=3)
 
