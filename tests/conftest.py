@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    servers = _servers(metafunc.config.getoption("--postgresql"))
+    servers = _servers(str(metafunc.config.getoption("--postgresql")))
     if "store_url" in metafunc.fixturenames:
         metafunc.parametrize("store_url", ["sqlite", *servers], indirect=True)
     elif "postgres_url" in metafunc.fixturenames:
@@ -49,8 +49,8 @@ def _servers(chosen: str) -> list[str]:
 def postgresql_servers() -> Iterator[dict[str, Server]]:
     """The servers by name, started when first asked for and stopped at the end."""
     servers: dict[str, Server] = {
-        "postgresql": PipServer(),
-        "postgresql-installed": InstalledServer(),
+        "postgresql": PipServer(fsync=False),
+        "postgresql-installed": InstalledServer(fsync=False),
     }
     yield servers
     for server in servers.values():

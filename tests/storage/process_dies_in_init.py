@@ -13,6 +13,7 @@ import sys
 from itertools import count
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from storno.domain.errors import StoreMissingError
 from storno.storage.engine import create_engine
@@ -24,7 +25,7 @@ url = sys.argv[1]
 def die_after(statements: int) -> None:
     done = 0
 
-    @sa.event.listens_for(sa.Engine, "after_cursor_execute")
+    @event.listens_for(sa.Engine, "after_cursor_execute")
     def executed(*_arguments: object) -> None:
         nonlocal done
         done += 1

@@ -26,6 +26,7 @@ class OnStore:
     """A store made afresh for each test, at ``url``."""
 
     database: ClassVar[str]
+    uuids: ClassVar[bool] = True
     url: str
     engine: sa.Engine
 

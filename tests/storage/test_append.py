@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storno.domain.errors import ExpectationFailedError, StreamConflictError
 from storno.domain.seal import merkle_root
@@ -145,7 +146,7 @@ def test_a_failing_projection_writes_nothing(log: EventLog) -> None:
     notes = make_notes(log.engine)
     with writer(log.engine).begin() as connection:
         connection.execute(notes.insert().values(text="commit 1"))
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(IntegrityError):
         log.append([event("a")], project=noting(notes))
     assert log.head() is None
     assert log.append([event("a")]).number == 1
@@ -200,7 +201,7 @@ def test_a_connection_lost_in_the_middle_writes_nothing(log: EventLog) -> None:
             assert driver is not None
             driver.close()
 
-    with pytest.raises(sa.exc.DBAPIError):
+    with pytest.raises(DBAPIError):
         log.append([event("a")], project=cut)
     assert log.head() is None
     assert whole_log(log) == []

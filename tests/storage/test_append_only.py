@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from storno.storage.engine import store_path, writer
 from storno.storage.log import EventLog
@@ -59,7 +60,7 @@ def test_changes_are_refused(log: EventLog) -> None:
     on_sqlite = log.engine.dialect.name == "sqlite"
     for change in CHANGES + (SQLITE_CHANGES if on_sqlite else POSTGRESQL_CHANGES):
         with (
-            pytest.raises(sa.exc.IntegrityError, match="is append-only"),
+            pytest.raises(IntegrityError, match="is append-only"),
             writer(log.engine).begin() as connection,
         ):
             connection.exec_driver_sql(change)

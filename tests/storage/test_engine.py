@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from storno.domain.errors import StoreMissingError, UnsoundSQLiteError, UsageError
 from storno.storage import migrate, sqlite_engine
@@ -111,7 +112,7 @@ def test_a_reader_cannot_write_and_a_writer_can(sqlite_url: str) -> None:
     engine = create_engine(sqlite_url)
     insert = "INSERT INTO store_meta VALUES ('a', 'b')"
     for _ in range(2):
-        with engine.begin() as reader, pytest.raises(sa.exc.OperationalError, match="readonly"):
+        with engine.begin() as reader, pytest.raises(OperationalError, match="readonly"):
             reader.exec_driver_sql(insert)
         with writer(engine).connect() as connection:
             connection.exec_driver_sql(insert)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from eventsourcing import persistence as es
 from eventsourcing.utils import Environment, get_topic
+from sqlalchemy import exc
 
 from storno.domain.errors import StoreBusyError, StoreMissingError, StreamConflictError
 from storno.storage.factory import StornoFactory
@@ -147,9 +147,9 @@ def test_a_wrong_environment_is_reported(
         (StreamConflictError("taken"), es.IntegrityError),
         (StoreMissingError("none"), es.OperationalError),
         (StoreBusyError("held"), es.OperationalError),
-        (sa.exc.TimeoutError("pool"), es.OperationalError),
+        (exc.TimeoutError("pool"), es.OperationalError),
         *[
-            (getattr(sa.exc, name)("statement", {}, Exception("why")), getattr(es, name))
+            (getattr(exc, name)("statement", {}, Exception("why")), getattr(es, name))
             for name in (
                 "InterfaceError",
                 "DataError",
@@ -161,7 +161,7 @@ def test_a_wrong_environment_is_reported(
                 "DatabaseError",
             )
         ],
-        (sa.exc.DBAPIError("statement", {}, Exception("why")), es.PersistenceError),
+        (exc.DBAPIError("statement", {}, Exception("why")), es.PersistenceError),
     ],
 )
 def test_errors_are_raised_as_eventsourcings(

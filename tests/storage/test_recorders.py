@@ -24,10 +24,6 @@ from storno.storage.recorders import (
 from .suites import OnStore, on_each_database
 
 
-class UUIDs(OnStore):
-    uuids = True
-
-
 class Text(OnStore):
     uuids = False
 
@@ -35,26 +31,19 @@ class Text(OnStore):
         return f"record/test/{uuid4()}"
 
 
-class AggregateSuite(shipped.AggregateRecorderTestCase):
-    __test__ = False
-
+@on_each_database
+class TestAggregateRecorder(OnStore, shipped.AggregateRecorderTestCase):
     def create_recorder(self) -> es.AggregateRecorder:
         return AggregateRecorder(EventLog(self.engine), uuids=self.uuids)
 
 
 @on_each_database
-class TestAggregateRecorder(UUIDs, AggregateSuite):
+class TestAggregateRecorderWithText(Text, TestAggregateRecorder):
     pass
 
 
 @on_each_database
-class TestAggregateRecorderWithText(Text, AggregateSuite):
-    pass
-
-
-class ApplicationSuite(shipped.ApplicationRecorderTestCase[ApplicationRecorder]):
-    __test__ = False
-
+class TestApplicationRecorder(OnStore, shipped.ApplicationRecorderTestCase[ApplicationRecorder]):
     def create_recorder(self) -> ApplicationRecorder:
         return ApplicationRecorder(EventLog(self.engine), uuids=self.uuids)
 
@@ -63,12 +52,7 @@ class ApplicationSuite(shipped.ApplicationRecorderTestCase[ApplicationRecorder])
 
 
 @on_each_database
-class TestApplicationRecorder(UUIDs, ApplicationSuite):
-    pass
-
-
-@on_each_database
-class TestApplicationRecorderWithText(Text, ApplicationSuite):
+class TestApplicationRecorderWithText(Text, TestApplicationRecorder):
     pass
 
 
@@ -78,37 +62,25 @@ class TestTrackingRecorder(OnStore, shipped.TrackingRecorderTestCase):
         return TrackingRecorder(self.engine)
 
 
-class ProcessSuite(shipped.ProcessRecorderTestCase):
-    __test__ = False
-
+@on_each_database
+class TestProcessRecorder(OnStore, shipped.ProcessRecorderTestCase):
     def create_recorder(self) -> es.ProcessRecorder:
         return ProcessRecorder(EventLog(self.engine), uuids=self.uuids)
 
 
 @on_each_database
-class TestProcessRecorder(UUIDs, ProcessSuite):
+class TestProcessRecorderWithText(Text, TestProcessRecorder):
     pass
 
 
 @on_each_database
-class TestProcessRecorderWithText(Text, ProcessSuite):
-    pass
-
-
-class NonInterleavingSuite(shipped.NonInterleavingNotificationIDsBaseCase):
-    __test__ = False
-
+class TestNonInterleaving(OnStore, shipped.NonInterleavingNotificationIDsBaseCase):
     def create_recorder(self) -> es.ApplicationRecorder:
         return ApplicationRecorder(EventLog(self.engine), uuids=self.uuids)
 
 
 @on_each_database
-class TestNonInterleaving(UUIDs, NonInterleavingSuite):
-    pass
-
-
-@on_each_database
-class TestNonInterleavingWithText(Text, NonInterleavingSuite):
+class TestNonInterleavingWithText(Text, TestNonInterleaving):
     pass
 
 
