@@ -17,9 +17,7 @@ Shell = Literal["bash", "zsh", "fish"]
     "storno completion zsh > ~/.zsh/completions/_storno",
     "storno completion fish > ~/.config/fish/completions/storno.fish",
 )
-def completion(
-    shell: Annotated[Shell | None, note("The shell; the one in use where not given")] = None, /
-) -> int:
+def completion(shell: Annotated[Shell, note("The shell")], /) -> int:
     """Print a shell's completion script.
 
     Write it to where the shell looks for completions, and start a new shell.

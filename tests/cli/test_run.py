@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -135,21 +136,69 @@ def test_a_run_on_postgresql(payments: Storno, postgres_url: str) -> None:
     assert payments.json("views", "check", *on)["agree"] is True
 
 
-@pytest.mark.parametrize("template", ["invoices", "payroll", "interest"])
-def test_every_template_runs_at_once(made: Callable[[str], Storno], template: str) -> None:
+FAULTS = {"payments": 3, "invoices": 3, "payroll": 0, "interest": 2}
+
+
+@pytest.mark.parametrize("template", FAULTS)
+def test_every_template_runs_as_its_readme_says(
+    made: Callable[[str], Storno], template: str
+) -> None:
     project = made(template)
-    [command] = [
-        line.removeprefix("storno ")
-        for line in (project.folder / "README.md").read_text().splitlines()
-        if line.startswith("storno run ")
-    ]
+    readme = (project.folder / "README.md").read_text()
+    commands = re.findall(r"^storno (.+)$", readme, re.MULTILINE)
 
-    document = project.json(*command.split(), code=None)
-    balance = project.json("ledger", "trial-balance")
+    codes = [project(*command.split(), code=None).code for command in commands]
 
-    assert document["state"] == "completed"
-    assert document["failed"] == {"invoices": 3, "payroll": 0, "interest": 2}[template]
-    assert all(total["debit"] == total["credit"] for total in balance["totals"])
+    assert commands[0].startswith("run ")
+    assert codes == [3 if FAULTS[template] else 0, *[0] * (len(commands) - 1)]
+    run = project.json("show", "last")
+    assert (run["state"], run["failed"]) == ("completed", FAULTS[template])
+    totals = project.json("ledger", "trial-balance")["totals"]
+    assert totals
+    assert all(total["debit"] == total["credit"] for total in totals)
+
+
+def test_accounts_outside_the_chart_are_refused_and_too_many_fail_the_run(
+    payments: Storno,
+) -> None:
+    settings = payments.folder / "storno.toml"
+    settings.write_text(settings.read_text() + '[chart]\naccounts = ["creditors:*"]\n')
+
+    ran = payments("run", "payments", *MONTH, code=1)
+    document = payments.json("show", "last")
+
+    assert ran.stdout.startswith("payments/2026-01 failed")
+    assert "storno resume payments/2026-01" in ran.stderr
+    assert document["state"] == "failed"
+    assert document["error"]
+    assert document["succeeded"] == 0
+
+
+LOGGING_JOB = """
+import datetime as dt
+from storno import Context, Entry, Record, credit, csv_source, debit, job
+
+class Line(Record):
+    number: str
+
+@job(key="number", source=csv_source("lines.csv"))
+def lines(line: Line, context: Context) -> Entry:
+    context.logger.info("looked at it", key=context.key)
+    return Entry([debit("a", 1, "EUR"), credit("b", 1, "EUR")], effective=dt.date(2026, 1, 31))
+"""
+
+
+def test_the_log_goes_to_stderr_when_asked_for(storno: Storno) -> None:
+    (storno.folder / "jobs.py").write_text(LOGGING_JOB)
+    (storno.folder / "lines.csv").write_text("number\n1\n")
+    storno("db", "init")
+
+    quiet = storno("run", "jobs.py:lines", "--dry-run")
+    told = storno("run", "jobs.py:lines", "--verbose", "--json")
+
+    assert "looked at it" not in quiet.stderr
+    assert "looked at it" in told.stderr
+    assert told.document["succeeded"] == 1
 
 
 def test_payroll_pays_the_same_people_every_month(made: Callable[[str], Storno]) -> None:
