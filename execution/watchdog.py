@@ -17,8 +17,13 @@ CHECKS_PER_LIMIT = 4
 """How often in a limit's time the running record is looked at."""
 
 
-class RecordTimeoutError(StornoError):
-    """A record took longer than the job's ``record_seconds``."""
+
+class RecordTimeoutError(StornoError, KeyboardInterrupt):
+    """A record took longer than the job's ``record_seconds``.
+
+    It is raised at any moment, as a KeyboardInterrupt is, and is one: then psycopg cancels the
+    statement that it hits, and the connection can still be used.
+    """
 
     code = "timeout"
 
@@ -26,18 +31,19 @@ class RecordTimeoutError(StornoError):
 class Watchdog:
     """Watches how long the current record runs.
 
-    The function's loop writes ``index`` before each call, which costs next to nothing; a timer
+    The function's loop writes ``record`` before each call, which costs next to nothing; a timer
     looks at it a few times per limit. When the same record is found running past the limit, the
     timer's signal handler raises in the middle of the job's function. Where no Python code runs
     for twice the limit, because code in C hangs, a watcher outside of Python ends the process:
     the next start takes the run over, and after three such claims finds the record.
 
     Attributes:
-        index: the record being worked on, -1 between records.
+        record: the one being worked on, None between two. Seen twice, it is the same object: its
+            number would be the same in the next chunk too.
     """
 
     def __init__(self, limit_seconds: float | None) -> None:
-        self.index = -1
+        self.record: object | None = None
         self._limit = limit_seconds
         self._seen = (-1, 0.0)
 
@@ -58,8 +64,6 @@ class Watchdog:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-            faulthandler.cancel_dump_traceback_later()
-            self.index = -1
 
     def _guard(self, limit: float) -> None:
         file = sys.__stderr__
@@ -73,10 +77,10 @@ class Watchdog:
         self._guard(limit)
         index, now = self.index, time.monotonic()
         seen, since = self._seen
-        if index != seen:
-            self._seen = (index, now)
-        elif index >= 0 and now - since >= limit * (CHECKS_PER_LIMIT - 1) / CHECKS_PER_LIMIT:
-            self._seen = (-1, 0.0)
+        if record is not seen:
+            self._seen = (record, now)
+        elif record is not None and now - since >= limit:
+            self._seen = (None, 0.0)
             raise RecordTimeoutError(
                 f"the record took longer than {limit:g} seconds (record_seconds of the job)"
             )

@@ -91,7 +91,7 @@ class Work:
             return drawn.failures[index]
         watchdog = self.watchdog
         try:
-            watchdog.index = index
+            watchdog.record = record
             if self.context is not None:
                 self.context.about(drawn.keys[index], posting)
             result = self.call(record)
@@ -102,10 +102,10 @@ class Work:
             return self._failed(index, error.code, str(error))
         except ResultError as error:
             return self._failed(index, "invalid-result", str(error))
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # also SystemExit: a record's function cannot end the run
-            watchdog.index = -1
+            watchdog.record = None
+            if isinstance(error, KeyboardInterrupt) and not isinstance(error, RecordTimeoutError):
+                raise
             if isinstance(error, self.job.fatal):
                 raise FatalError(f"{type(error).__name__}: {describe(error)}") from error
             if is_transient(self.job, error):
