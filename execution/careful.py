@@ -133,7 +133,7 @@ class Careful(Attempt):
         if preparer.context is not None:
             preparer.context.use(connection)
         outcome = self._outcome(prepared, done, connection)
-        with prepared.work.watchdog.watching():
+        with prepared.work.watchdog.guarding():
             decided = against(prepared.drawn, states, outcome, preparer.is_full(prepared.item))
         if decided.counts.read < prepared.read:
             prepared = preparer.shortened(prepared, decided.counts.read)

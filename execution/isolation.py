@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import signal
@@ -100,6 +101,8 @@ class Isolated:
         answer_read, answer_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # Its thread would not come along, and the child would wait for it when it puts up its own.
+        faulthandler.cancel_dump_traceback_later()
         with warnings.catch_warnings():
             # The threads beside us only renew the lease; the child never touches the store.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -118,21 +121,25 @@ class Isolated:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             watchdog = Watchdog(self._record_seconds)
-            number = 0
-            while True:
-                record, circumstances = _receive(requests)
-                if self._context is not None:
-                    self._context.key, self._context.posting, self._context.tries = circumstances
-                number += 1
-                try:
-                    with watchdog.watching():
-                        watchdog.index = number
-                        answer = (True, self._function(record))
-                except BaseException as error:  # whatever it is, the parent is to know it
-                    answer = (False, error)
-                _answer(answers, answer)
+            with watchdog.watching():
+                while True:
+                    record, circumstances = _receive(requests)
+                    if self._context is not None:
+                        context = self._context
+                        context.key, context.posting, context.tries = circumstances
+                    _answer(answers, self._answer_to(record, watchdog))
         finally:
             os._exit(0)
+
+    def _answer_to(self, record: Record, watchdog: Watchdog) -> tuple[bool, Any]:
+        try:
+            with watchdog.guarding():
+                watchdog.record = record
+                return True, self._function(record)
+        except BaseException as error:  # whatever it is, the parent is to know it
+            return False, error
+        finally:
+            watchdog.record = None
 
 
 def _answer(answers: IO[bytes], answer: tuple[bool, Any]) -> None:

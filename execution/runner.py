@@ -171,7 +171,8 @@ class Starting:
     ) -> RunResult:
         try:
             if self.options.dry_run:
-                tally = try_out(setting)
+                with setting.preparer.watchdog.watching():
+                    tally = try_out(setting)
                 return self._result(setting.state, "dry-run", tally, began, setting.flag)
             return self._hold_and_work(setting, before, moves, began)
         finally:
@@ -198,7 +199,8 @@ class Starting:
                 attempt = Ahead(setting, committer)
             else:
                 attempt = Careful(setting)
-            attempt.work()
+            with setting.preparer.watchdog.watching():
+                attempt.work()
         return self._result(
             attempt.state, attempt.state.status, attempt.tally, began, setting.flag, attempt.last
         )

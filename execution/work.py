@@ -76,7 +76,7 @@ class Work:
     def until(self, is_full: Callable[[], bool]) -> list[Outcome]:
         """The outcomes of the records in order, up to the one with which the chunk is full."""
         outcomes: list[Outcome] = []
-        with self.watchdog.watching():
+        with self.watchdog.guarding():
             for index in range(len(self.drawn.records)):
                 outcomes.append(self.one(index))
                 if is_full():
@@ -95,8 +95,11 @@ class Work:
             if self.context is not None:
                 self.context.about(drawn.keys[index], posting)
             result = self.call(record)
-            watchdog.index = -1
-            entries, output = self._posted(result)
+            watchdog.record = None
+            if result.__class__ is Entry:
+                entries, output = (post(result, self.rules),), NO_OUTPUT
+            else:
+                entries, output = self._posted(result)
             encoded, digest = content_of(record)
         except EntryError as error:
             return self._failed(index, error.code, str(error))
