@@ -80,6 +80,7 @@ def create(url: sa.URL, lock_timeout_seconds: float, *, writes_option: str) -> s
     )
     _open_existing_files_only(engine, path)
     event.listen(engine, "connect", _configure)
+    event.listen(engine, "checkin", _end_transaction)
     _control_begin(engine, path, lock_timeout_seconds, writes_option)
     return engine
 
@@ -123,6 +124,12 @@ def _configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
         connection.execute(setting)
 
 
+def _end_transaction(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    """SQLAlchemy takes a transaction whose COMMIT failed for ended; in SQLite it goes on."""
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
+
+
 def _control_begin(
     engine: sa.Engine, path: str, lock_timeout_seconds: float, writes_option: str
 ) -> None:
@@ -132,7 +139,9 @@ def _control_begin(
     def begin(connection: sa.Connection) -> None:
         writes = bool(connection.get_execution_options().get(writes_option))
         # A reader that tries to write is a bug: it would fail under load alone, by surprise.
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
+        if connection.info.get(writes_option) is not writes:
+            connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
+            connection.info[writes_option] = writes
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
         except sa.exc.OperationalError as error:
