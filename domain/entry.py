@@ -13,7 +13,14 @@ from typing import Literal
 import msgspec
 
 from .errors import StornoError
-from .money import AmountError, Rounding, UnknownCurrencyError, exponent, format_minor, to_minor
+from .money import (
+    AmountError,
+    Rounding,
+    UnknownCurrencyError,
+    at_places,
+    exponent,
+    format_minor,
+)
 
 Side = Literal["D", "C"]
 
@@ -145,13 +152,13 @@ class PostingRules:
     chart: Chart = field(default_factory=Chart)
     known_accounts: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
-    def check_account(self, account: str) -> None:
+    def check_account(self, account: object) -> None:
         """Let an account pass, and remember it: each is checked once, as there are few.
 
         Raises:
             EntryError: it is no account's name, or not in the chart.
         """
-        if account.__class__ is not str or not account or not account.isprintable():
+        if not isinstance(account, str) or not account or not account.isprintable():
             raise EntryError("invalid-entry", f"{account!r} is no account name")
         self.chart.check_account(account)
         if len(self.known_accounts) < MAX_KNOWN_ACCOUNTS:
@@ -184,7 +191,7 @@ def post(entry: Entry, rules: PostingRules) -> PostedEntry:
 
 def _post_lines(lines: Sequence[Line], rules: PostingRules) -> tuple[PostedLine, ...]:
     posted = []
-    known_accounts, rounding = rules.known_accounts, rules.rounding
+    known, rounding = rules.known_accounts, rules.rounding
     last_amount = last_currency = None
     minor = places = 0
     for line in lines:
@@ -193,21 +200,25 @@ def _post_lines(lines: Sequence[Line], rules: PostingRules) -> tuple[PostedLine,
                 "invalid-entry", f"a line must come from debit() or credit(), not {line!r}"
             )
         account, amount, currency = line.account, line.amount, line.currency
-        try:
-            if account not in known_accounts:
-                rules.check_account(account)
-            # Both sides of an entry mostly name the same amount: it is converted once.
-            if amount is not last_amount or currency != last_currency:
-                minor, places = to_minor(amount, currency, rounding), exponent(currency)
-                last_amount, last_currency = amount, currency
-        except AmountError as error:
-            raise EntryError("invalid-amount", f"{account}: {error}") from None
-        except UnknownCurrencyError as error:
-            raise EntryError("unknown-currency", f"{account}: {error}") from None
-        except TypeError as error:
-            raise EntryError("invalid-entry", f"{account!r}: {error}") from None
+        # Both sides of an entry mostly name the same amount: it is converted once.
+        if amount is not last_amount or currency != last_currency:
+            minor, places = _minor(line, rounding)
+            last_amount, last_currency = amount, currency
+        if account not in known:
+            rules.check_account(account)
         posted.append(PostedLine(account, line.side, minor, currency, places))
     return tuple(posted)
+
+
+def _minor(line: Line, rounding: Rounding | None) -> tuple[int, int]:
+    """A line's amount in minor units, and its currency's exponent."""
+    try:
+        places = exponent(line.currency)
+        return at_places(line.amount, line.currency, places, rounding), places
+    except AmountError as error:
+        raise EntryError("invalid-amount", f"{line.account}: {error}") from None
+    except (UnknownCurrencyError, TypeError) as error:
+        raise EntryError("unknown-currency", f"{line.account}: {error}") from None
 
 
 def _check_balance(lines: tuple[PostedLine, ...]) -> None:

@@ -12,6 +12,9 @@ from .errors import StornoError
 MAX_MINOR_UNITS = 10**15
 """The largest amount of one line, in minor units: SQLite's sum() fails when it overflows."""
 
+MAX_WHOLE_DIGITS = 10
+"""Amounts of so many digits before the point are under the cap, whatever their currency."""
+
 # Wide enough for any amount under the cap at any exponent; what does not fit raises, never rounds.
 _EXACT = decimal.Context(prec=64, traps=[decimal.InvalidOperation, decimal.Inexact])
 
@@ -70,9 +73,28 @@ def to_minor(amount: Decimal | int, currency: str, rounding: Rounding | None = N
         AmountError: not a number, finer than the currency without a rule, or over the cap.
         UnknownCurrencyError: the currency is not in ISO 4217.
     """
+    return at_places(amount, currency, exponent(currency), rounding)
+
+
+def at_places(
+    amount: Decimal | int, currency: str, places: int, rounding: Rounding | None = None
+) -> int:
+    """``to_minor`` where the currency's exponent is known already."""
     if amount.__class__ is not Decimal:
         amount = _as_decimal(amount)
-    places = exponent(currency)
+    # The usual amount is written with just its currency's decimals: its digits are the number.
+    whole, _, fraction = str(amount).partition(".")
+    if len(fraction) == places and len(whole) <= MAX_WHOLE_DIGITS:
+        try:
+            return int(whole + fraction)
+        except ValueError:
+            pass  # NaN, Infinity, or an exponent
+    return _by_arithmetic(amount, currency, places, rounding)
+
+
+def _by_arithmetic(
+    amount: Decimal | int, currency: str, places: int, rounding: Rounding | None
+) -> int:
     try:
         scaled = _EXACT.scaleb(amount, places)
         minor = int(scaled)

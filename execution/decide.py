@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -51,15 +52,15 @@ def has_repeated_keys(drawn: Drawn) -> bool:
 
 def as_new(drawn: Drawn, outcomes: list[Outcome]) -> Decided:
     """Settle a chunk as if the store knew none of its keys; a conflict tells when it does."""
-    posted: list[RecordSucceeded] = []
-    streams: list[str] = []
+    streams = drawn.streams
+    posted = [outcome for outcome in outcomes if isinstance(outcome, RecordSucceeded)]
     failed: list[Recorded] = []
-    for stream, outcome in zip(drawn.streams, outcomes, strict=True):
-        if outcome.__class__ is RecordSucceeded:
-            posted.append(outcome)
-            streams.append(stream)
-        else:
-            failed.append(Recorded(stream, 1, outcome))
+    if len(posted) < len(outcomes):
+        both = list(zip(streams, outcomes, strict=True))
+        streams = [stream for stream, outcome in both if isinstance(outcome, RecordSucceeded)]
+        failed = [
+            Recorded(stream, 1, each) for stream, each in both if isinstance(each, RecordFailed)
+        ]
     counts = Counts(read=len(outcomes), succeeded=len(posted), failed=len(failed))
     return Decided(counts, stored_new(streams, posted), posted, failed, totals=totals(posted))
 
@@ -159,10 +160,10 @@ def _in_doubt(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
 
 def totals(posted: list[RecordSucceeded]) -> dict[str, int]:
     """Currency to minor units debited."""
-    sums: dict[str, int] = {}
+    sums: defaultdict[str, int] = defaultdict(int)
     for event in posted:
         for entry in event.entries:
             for line in entry.lines:
                 if line.side == "D":
-                    sums[line.currency] = sums.get(line.currency, 0) + line.minor
-    return sums
+                    sums[line.currency] += line.minor
+    return dict(sums)

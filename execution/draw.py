@@ -63,6 +63,12 @@ class Drawn:
         """The record's number in its partition."""
         return self.first_ordinal + index if self.ordinals is None else self.ordinals[index]
 
+    def all_ordinals(self) -> Sequence[int]:
+        """The records' numbers, by index."""
+        if self.ordinals is not None:
+            return self.ordinals
+        return range(self.first_ordinal, self.first_ordinal + len(self.records))
+
     def stored_key(self, index: int) -> str | None:
         """The key, where the stream's name cannot hold it."""
         return self.hashed_keys.get(index)

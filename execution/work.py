@@ -72,6 +72,7 @@ class Work:
         self.tries = tries
         # Looked up once, because everything below is done for every record.
         self._run, self._chunk = drawn.chunk.run.name, drawn.chunk.label
+        self._ordinals = drawn.all_ordinals()
 
     def until(self, is_full: Callable[[], bool]) -> list[Outcome]:
         """The outcomes of the records in order, up to the one with which the chunk is full."""
@@ -118,9 +119,9 @@ class Work:
             run=self._run,
             partition=drawn.partition,
             chunk=self._chunk,
-            ordinal=drawn.ordinal(index),
+            ordinal=self._ordinals[index],
             attempt=drawn.attempt,
-            key=drawn.stored_key(index),
+            key=drawn.hashed_keys.get(index) if drawn.hashed_keys else None,
             record=msgspec.Raw(encoded),
             digest=digest,
             entries=entries,
