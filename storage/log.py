@@ -34,6 +34,7 @@ class EventLog:
 
     def __init__(self, engine: sa.Engine, application: str = "") -> None:
         self.engine = engine
+        self._writer = writer(engine)
         self.tables: LogTables = log_tables(application)
         self._database: LogDialect = _dialect(engine, self.tables)
 
@@ -144,7 +145,7 @@ class EventLog:
     @contextmanager
     def _transaction(self, connection: sa.Connection | None) -> Iterator[sa.Connection]:
         if connection is None:
-            with writer(self.engine).begin() as own:
+            with self._writer.begin() as own:
                 yield own
             return
         if not connection.in_transaction():
