@@ -24,12 +24,10 @@ class Output:
 
     Attributes:
         json: whether a script reads the output.
-        verbose: whether the log goes to stderr.
         debug: whether errors come with a traceback.
     """
 
     json: Annotated[bool, note("Print one JSON document, for scripts")] = False
-    verbose: Annotated[bool, note("Write the log to stderr", name=("--verbose", "-v"))] = False
     debug: Annotated[bool, note("Show the traceback of an error (also STORNO_DEBUG=1)")] = False
 
 
@@ -61,9 +59,24 @@ class Acting(Common):
     ] = None
 
 
+@Parameter(name="*", group=GLOBAL)
+@dataclass(frozen=True, kw_only=True)
+class Running(Acting):
+    """Options of a command that runs a job.
+
+    Attributes:
+        verbose: whether all of the log is written, not only warnings.
+    """
+
+    verbose: Annotated[
+        bool, note("Write the log of the job and of the run to stderr", name=("--verbose", "-v"))
+    ] = False
+
+
 OUTPUT = Output()
 COMMON = Common()
 ACTING = Acting()
+RUNNING = Running()
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., int]], App]:

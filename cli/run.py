@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..domain.errors import UsageError
 from .errors import DEAD_LETTERS, DONE, FAILED, INTERRUPTED
-from .options import ACTING, Acting, command, note
+from .options import RUNNING, Running, command, note
 
 if TYPE_CHECKING:
     from ..execution.job import Job
@@ -38,7 +38,7 @@ DryRun = Annotated[bool, note("Work through the input and write nothing", name="
     "storno run payments --param month=2026-01",
     "storno run jobs/payroll.py:payroll --param month=2026-01 --dry-run",
     "storno run payments --param month=2026-01 --key P00057 --key P00118",
-    "storno run payments --param month=2026-01 --again --reason 'late records in the file'",
+    "storno run payments --param month=2026-01 --again --reason 'late records'",
 )
 def run(
     job: Annotated[str, note("A name, path/to/file.py:name or package.module:name")],
@@ -50,7 +50,7 @@ def run(
     dry_run: DryRun = False,
     again: Annotated[bool, note("Read a completed run's input once more")] = False,
     reason: Annotated[str, note("Why; needed with --again", metavar="TEXT")] = "",
-    acting: Acting = ACTING,
+    running: Running = RUNNING,
 ) -> int:
     """Run a job, or go on with a run of it that stopped or failed.
 
@@ -61,11 +61,11 @@ def run(
     from ..execution.results import RunOptions
     from .session import open_project
 
-    project = open_project(acting)
+    project = open_project(running)
     definition = find_job(project, job, current=Path.cwd())
     values = parse_parameters(definition, parameters)
     options = RunOptions(keys=keys, limit=limit, again=again, reason=reason, dry_run=dry_run)
-    return execute(project, definition, values, options, acting)
+    return execute(project, definition, values, options, running)
 
 
 @command("resume", "storno resume payments/2026-01", "storno resume last")
@@ -78,7 +78,7 @@ def resume(
     ] = None,
     keys: Keys = (),
     limit: Limit = None,
-    acting: Acting = ACTING,
+    running: Running = RUNNING,
 ) -> int:
     """Go on with a run that stopped, failed, or lost its process.
 
@@ -89,12 +89,12 @@ def resume(
     from .find import find_run
     from .session import open_project, opened
 
-    project = open_project(acting)
+    project = open_project(running)
     with opened(project) as store:
         found = find_run(store, run)
     definition = find_job(project, job or found.job, current=Path.cwd())
     options = RunOptions(keys=keys, limit=limit)
-    return execute(project, definition, found.parameters, options, acting)
+    return execute(project, definition, found.parameters, options, running)
 
 
 def parse_parameters(job: Job, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -123,15 +123,17 @@ def parse_parameters(job: Job, pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def execute(
-    project: Project, job: Job, values: Mapping[str, Any], options: RunOptions, acting: Acting
+    project: Project, job: Job, values: Mapping[str, Any], options: RunOptions, running: Running
 ) -> int:
     """Run the job to its end, show it while it runs, and say what came of it."""
     from ..execution.project import resolve_actor
     from ..execution.runner import run_job
+    from .log import configure_log
     from .progress import display
     from .session import opened
 
-    actor = resolve_actor(acting.actor)
+    configure_log(verbose=running.verbose)
+    actor = resolve_actor(running.actor)
     with opened(project) as store:
         shown = display()
         try:
@@ -140,7 +142,7 @@ def execute(
             )
         finally:
             shown.close()
-        tell(store, result, options, json=acting.json)
+        tell(store, result, options, json=running.json)
     return exit_code_of(result)
 
 

@@ -64,6 +64,7 @@ def test_every_example_can_be_typed(example: str) -> None:
     command, bound, _ = application().parse_args(words, exit_on_error=False, print_error=False)
 
     assert program == "storno"
+    assert len(example) <= 78, "a narrow terminal would break the line"
     assert callable(command)
     assert bound.arguments is not None
 
