@@ -28,6 +28,11 @@ from .sources.base import Source
 
 _JOB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
+_WORDS = frozenset({"title", "description", "examples"})
+_VALUES = frozenset({"const", "default", "enum", "required"})
+_NAMED = frozenset({"$defs", "properties"})
+"""Parts of a JSON schema: words about it, values as they are, and schemas by names of our own."""
+
 MAX_CHUNK_SIZE = 100_000
 
 Key = str | tuple[str, ...] | Callable[[Any], str]
@@ -128,7 +133,7 @@ class Job:
     @cached_property
     def identity(self) -> str:
         """Digest of what a resume may not change: name, key definition, the record's fields."""
-        schema = self.model.model_json_schema(by_alias=False)
+        schema = _without_words(self.model.model_json_schema(by_alias=False))
         definition = json.dumps([self.name, self.key_text, schema], sort_keys=True)
         return sha256(definition.encode()).hexdigest()
 
@@ -304,6 +309,23 @@ def _rounding(rule: Rounding | str) -> Rounding:
     except ValueError:
         rules = ", ".join(each.value for each in Rounding)
         raise DefinitionError(f"rounding={rule!r} is none of {rules}.") from None
+
+
+def _without_words(schema: Any) -> Any:
+    """A JSON schema without what only describes, so that a better docstring changes nothing."""
+    if isinstance(schema, list):
+        return [_without_words(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept: dict[str, Any] = {}
+    for name, part in schema.items():
+        if name in _NAMED:
+            kept[name] = {key: _without_words(each) for key, each in part.items()}
+        elif name in _VALUES:
+            kept[name] = part
+        elif name not in _WORDS:
+            kept[name] = _without_words(part)
+    return kept
 
 
 def _key_text(value: object) -> str:

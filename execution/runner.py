@@ -34,7 +34,7 @@ from .committer import Committer
 from .context import Context
 from .dry_run import try_out
 from .holding import Hold, refuse_if_held
-from .identity import this_worker
+from .identity import resolve_actor, this_worker
 from .isolation import Isolated
 from .job import Job, Parameters
 from .journal import Journal
@@ -56,7 +56,7 @@ def run_job(
     store: Store,
     job: Job,
     parameters: Mapping[str, Any],
-    actor: Actor,
+    actor: Actor | str | None = None,
     options: RunOptions | None = None,
     observer: Observer | None = None,
     *,
@@ -67,6 +67,7 @@ def run_job(
 
     Args:
         parameters: by name, as text or as values.
+        actor: who runs it; ``STORNO_ACTOR``, else the system's user, where not given.
         options: what is special about this time.
         observer: told about progress.
         base: the folder against which the source's relative paths stand.
@@ -82,9 +83,10 @@ def run_job(
     options = options or RunOptions()
     parsed = job.parse_parameters(parameters)
     journal = Journal(store)
+    who = actor if isinstance(actor, Actor) else resolve_actor(actor)
     source = job.source.bind(parsed.model_dump(), base=base, required=_required(job))
     starting = Starting(
-        journal, job, parsed, job.run_id(parsed), source, actor, options, observer or Silent(),
+        journal, job, parsed, job.run_id(parsed), source, who, options, observer or Silent(),
         chart or Chart(),
     )  # fmt: skip
     flag = StopFlag()
@@ -287,7 +289,7 @@ class Starting:
         if not ranges or self.source.strength != "strong":
             return
         try:
-            difference = feed.open(setting.first.first_offset).difference(ranges)
+            difference = feed.open({}).difference(ranges)
         except (SourceError, OSError):
             return  # reading it fails the run, and says why
         if difference is not None:
@@ -367,7 +369,7 @@ def _has_records(feed: Feed, tail: Item) -> bool:
     """Whether anything follows what was read; where that cannot be said, it is read to see."""
     try:
         return bool(feed.open(tail.first_offset).read(1).rows)
-    except (SourceError, OSError):
+    except Exception:  # noqa: BLE001 - reading it fails the run, and says why
         return True
 
 
