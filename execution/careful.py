@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -29,6 +30,8 @@ from .sealing import seal
 from .troubles import TROUBLES, RefusedRowsError, Trouble
 from .work import Outcome, TransientError
 
+T = TypeVar("T")
+
 ABORTED = (
     "the function went on after an error of the database, which takes nothing more then: put "
     "statements that may fail into context.connection.begin_nested()"
@@ -46,17 +49,21 @@ class Careful(Attempt):
             item = closing.following
 
     def _chunk(self, item: Item) -> Closing:
+        return self.with_retries(item, lambda tries: self._try(item, tries))
+
+    def with_retries(self, item: Item, work: Callable[[int], T]) -> T | Closing:
+        """What ``work(tries)`` makes of a chunk; the commit that its last trouble led to."""
         tries = 0
 
-        def work(number: int) -> Closing:
+        def count_and_work(number: int) -> T:
             nonlocal tries
             tries = number
             self.set.preparer.last_read = None
-            return self._try(item, number)
+            return work(number)
 
         try:
             return retrying.call(
-                work,
+                count_and_work,
                 self.job.retry,
                 transient=TransientError,
                 interrupt=self.set.flag.event,

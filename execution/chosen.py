@@ -33,13 +33,25 @@ class Chosen(Careful):
         chunk = ChunkId(self.set.run, f"keys-{self.state.attempt}", 0)
         item: Item | None = Item(chunk, 0, {}, 0)
         while item is not None and not self.set.flag:
-            prepared = self.set.preparer.draw(item, tries=1)
-            if self._keys.intersection(prepared.drawn.keys):
+            found = self._look(item)
+            if not isinstance(found, Closing) and self._keys.intersection(found.drawn.keys):
                 self._chunk(item)
-            if self.ended:
+            if isinstance(found, Closing) or self.ended:
                 return
-            item = None if prepared.end else self._next(item, prepared)
+            item = None if found.end else self._next(item, found)
         self.commit(lambda: self.stopped(self._outcome_text()))
+
+    def _look(self, item: Item) -> Prepared | Closing:
+        return self.with_retries(item, lambda tries: self.set.preparer.draw(item, tries=tries))
+
+    def chunk_failed(self, item: Item, error: BaseException, tries: int) -> Closing:
+        """There is no chunk of the run to give up: the attempt ends, what it did stays."""
+        first = item.first_ordinal + 1
+        return self.run_failed(
+            "chosen-failed",
+            f"the chosen keys from record {first} on failed after {tries} tries ({error}): choose "
+            "them again, or resume the run.",
+        )
 
     def prepare(self, item: Item, tries: int) -> Prepared:
         """The chosen ones of a batch."""
