@@ -91,7 +91,7 @@ class Story:
         self.failures += not good
         self.checks.append({"check": what, "expected": str(expected), "found": str(found)})
         outcome = "ok " if good else "BAD"
-        detail = f"{found}" if good else f"expected {expected}, found {found}"
+        detail = _shown(found) if good else f"expected {_shown(expected)}, found {_shown(found)}"
         self.write(f"  {outcome}  {what}: {detail}", style="" if good else "red")
 
 
@@ -242,6 +242,12 @@ def _prove_books(story: Story, january: Month, february: Month) -> None:
         story.check(account, expected.get(account), found.get(account))
     for total in balance.get("totals", []):
         story.check(f"debits equal credits in {total['currency']}", total["debit"], total["credit"])
+
+
+def _shown(figure: object) -> str:
+    if isinstance(figure, dict):
+        return ", ".join(f"{name} {value}" for name, value in figure.items())
+    return "yes" if figure is True else str(figure)
 
 
 def _sorted(counts: dict[str, int]) -> dict[str, int]:
