@@ -27,6 +27,8 @@ from ..storage.engine import is_aborted, writer
 from ..storage.store import Store
 from .sealing import Sealed
 
+__all__ = ["Journal", "Store", "translate"]
+
 # Deadlock, serialization failure, and the ways PostgreSQL says that it goes down or comes up.
 _TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
 

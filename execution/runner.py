@@ -15,11 +15,10 @@ from ..domain.events import Actor, Event
 from ..domain.ids import RunId
 from ..domain.run import RunState, Status
 from ..projections.changes import Recorded
-from ..storage.store import Store
 from .holding import refuse_if_held
 from .identity import resolve_actor
 from .job import Job
-from .journal import Journal
+from .journal import Journal, Store
 from .results import Observer, RunOptions, RunResult, Silent
 from .sealing import seal
 from .signals import StopFlag, stopping

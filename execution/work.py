@@ -91,6 +91,7 @@ class Work:
         if record is None:
             return drawn.failures[index]
         watchdog = self.watchdog
+        entries: tuple[PostedEntry, ...]
         try:
             watchdog.record = record
             if self.context is not None:
@@ -103,7 +104,7 @@ class Work:
                 entries, output = self._posted(result)
             encoded, digest = content_of(record)
         except EntryError as error:
-            return self._failed(index, error.code, str(error))
+            return self._failed(index, _code(error), describe(error))
         except ResultError as error:
             return self._failed(index, "invalid-result", str(error))
         except BaseException as error:  # also SystemExit: a record's function cannot end the run
