@@ -23,6 +23,7 @@ from .money import (
 )
 
 Side = Literal["D", "C"]
+SIDES = frozenset({"D", "C"})
 
 NO_DATE = dt.date(1, 1, 1)
 """Stands for an effective date that was not given."""
@@ -184,6 +185,8 @@ def post(entry: Entry, rules: PostingRules) -> PostedEntry:
     book = entry.book or rules.book
     if rules.chart.books:
         rules.chart.check_book(book)
+    if entry.text or book is not rules.book:
+        _check_texts(book, entry.text)
     lines = _post_lines(entry.lines, rules)
     _check_balance(lines)
     return PostedEntry(book, effective, posting, lines, entry.text)
@@ -206,7 +209,10 @@ def _post_lines(lines: Sequence[Line], rules: PostingRules) -> tuple[PostedLine,
             last_amount, last_currency = amount, currency
         if account not in known:
             rules.check_account(account)
-        posted.append(PostedLine(account, line.side, minor, currency, places))
+        side = line.side
+        if side not in SIDES:
+            raise EntryError("invalid-entry", f"{account}: {side!r} is no side: D or C")
+        posted.append(PostedLine(account, side, minor, currency, places))
     return tuple(posted)
 
 
@@ -244,6 +250,20 @@ def _check_balance(lines: tuple[PostedLine, ...]) -> None:
                 f"the entry does not balance in {currency}: "
                 f"{format_minor(abs(difference), places)} more on the {more} side",
             )
+    if len(lines) == 1:
+        raise EntryError("unbalanced-entry", "the entry has one line: what it takes has no source")
+
+
+def _check_texts(book: object, text: object) -> None:
+    """Refuse what could be written to the store, and not be read again."""
+    if not isinstance(book, str) or not book.isprintable():
+        raise EntryError("invalid-entry", f"{book!r} is no name of a book")
+    if not isinstance(text, str):
+        raise EntryError("invalid-entry", f"text= must be text, not {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise EntryError("invalid-entry", f"the text {text!r} is not Unicode") from None
 
 
 def _plain_date(value: object, name: str) -> dt.date:

@@ -87,9 +87,9 @@ class Drawn:
             attempt=self.attempt,
             key=self.stored_key(index),
             error=error,
-            message=message,
+            message=_cut(message),
             payload=payload(raw),
-            location=self.location(index),
+            location=_cut(self.location(index)),
             tries=tries,
             **more,
         )
