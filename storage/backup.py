@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..domain.errors import CheckFailedError, ConflictError, StoreError
+from ..domain.errors import CheckFailedError, ConflictError, NotFoundError, StoreError
 from . import sqlite_engine
 from .engine import create_engine, store_path
 from .migrate import check
@@ -29,6 +29,7 @@ def backup(url: str | sa.URL, file: Path) -> None:
     Raises:
         StoreMissingError, SchemaVersionError: there is no such store, or not of this version.
         ConflictError: the file exists.
+        NotFoundError: its folder does not.
         CheckFailedError: the copy is not sound; it is left under the name that ends in
             ``.unfinished``.
         StoreError: pg_dump is missing, or failed.
@@ -36,6 +37,10 @@ def backup(url: str | sa.URL, file: Path) -> None:
     file = Path(os.path.abspath(file))
     if file.exists():
         raise ConflictError(f"{file} exists, and a backup overwrites nothing. Name another file.")
+    if not file.parent.is_dir():
+        raise NotFoundError(
+            f"There is no folder {file.parent} for a backup. Make it first."
+        )
     unfinished = file.with_name(file.name + UNFINISHED)
     engine = create_engine(url)
     try:

@@ -36,13 +36,13 @@ def init(url: str | sa.URL) -> str:
 
     Raises:
         ConflictError: there is a store already.
-        StoreError: the file is no SQLite database, or PostgreSQL's encoding is not UTF-8.
+        StoreError: the file is no SQLite database or cannot be made, or PostgreSQL's encoding is
+            not UTF-8.
     """
     engine = create_engine(url)
     path = store_path(engine)
     if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).touch()
+        _make_file(Path(path))
     with _disposed(engine), _changing(engine) as connection:
         if _revision(connection) is not None:
             raise ConflictError(
@@ -166,6 +166,18 @@ def _disposed(engine: sa.Engine) -> Iterator[None]:
         yield
     finally:
         engine.dispose()
+
+
+def _make_file(path: Path) -> None:
+    """An empty file, which is an empty SQLite database; one that exists is left as it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise StoreError(
+            f"No store can be made at {path}: {error.strerror}. Name a place where this user may "
+            "write."
+        ) from error
 
 
 def _refuse_encoding(connection: sa.Connection) -> None:

