@@ -38,9 +38,7 @@ def backup(url: str | sa.URL, file: Path) -> None:
     if file.exists():
         raise ConflictError(f"{file} exists, and a backup overwrites nothing. Name another file.")
     if not file.parent.is_dir():
-        raise NotFoundError(
-            f"There is no folder {file.parent} for a backup. Make it first."
-        )
+        raise NotFoundError(f"There is no folder {file.parent} for a backup. Make it first.")
     unfinished = file.with_name(file.name + UNFINISHED)
     engine = create_engine(url)
     try:
