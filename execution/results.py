@@ -63,14 +63,14 @@ class Observer(Protocol):
     """Told about a run's progress, on the thread that runs it."""
 
     def started(
-        self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
+        self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int, /
     ) -> None:
         """The attempt begins; ``size`` and ``position`` in the source's unit."""
 
-    def committed(self, counts: Counts, position: int | None) -> None:
+    def committed(self, counts: Counts, position: int | None, /) -> None:
         """A chunk is committed; ``counts`` of the whole run."""
 
-    def retrying(self, error: str, tries: int, delay_seconds: float) -> None:
+    def retrying(self, error: str, tries: int, delay_seconds: float, /) -> None:
         """A chunk will be tried again after the delay."""
 
 
@@ -78,12 +78,12 @@ class Silent:
     """An observer that tells nobody."""
 
     def started(
-        self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
+        self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int, /
     ) -> None:
         """Nothing."""
 
-    def committed(self, counts: Counts, position: int | None) -> None:
+    def committed(self, counts: Counts, position: int | None, /) -> None:
         """Nothing."""
 
-    def retrying(self, error: str, tries: int, delay_seconds: float) -> None:
+    def retrying(self, error: str, tries: int, delay_seconds: float, /) -> None:
         """Nothing."""

@@ -110,17 +110,19 @@ class Difference:
 
 
 class Reader(Protocol):
-    """An open source: a context manager, used by one thread.
+    """An open source: a context manager, used by one thread."""
 
-    Attributes:
-        columns: the records' field names (after aliases), None where only the records know.
-        unit: what ``size`` and ``position`` count.
-        size: how much input there is, None where unknown.
-    """
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The records' field names (after aliases), None where only the records know."""
 
-    columns: tuple[str, ...] | None
-    unit: Unit
-    size: int | None
+    @property
+    def unit(self) -> Unit:
+        """What ``size`` and ``position`` count."""
+
+    @property
+    def size(self) -> int | None:
+        """How much input there is, None where unknown."""
 
     @property
     def position(self) -> int:

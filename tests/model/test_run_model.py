@@ -12,6 +12,7 @@ import signal
 import tempfile
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
@@ -179,7 +180,7 @@ class RunModel(RuleBasedStateMachine):
         store = Store.open(self.url)
         run_job(store, model, {"name": name}, resolve_actor("model"), options)
 
-    def _row(self, name: str) -> dict[str, object]:
+    def _row(self, name: str) -> dict[str, Any]:
         store = Store.open(self.url)
         try:
             with store.engine.connect() as connection:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storno import Context, Entry, Job, Retry, iterable, job
 from storno.domain.errors import StornoError
@@ -121,7 +122,7 @@ def test_an_error_that_the_function_swallows_costs_its_record_only(lab: Lab) -> 
         if ordinal_of(payment) == 1:
             try:
                 context.connection.execute(sa.insert(ROWS).values(number=payment.number))
-            except sa.exc.IntegrityError:
+            except IntegrityError:
                 return
 
     result = lab.run(writing(payments(4), act))
@@ -201,7 +202,7 @@ def test_a_database_that_refuses_a_commit_leaves_nothing_of_it(lab: Lab) -> None
     break_commit(lab, 3)
     definition = writing(payments(15), chunk_size=5)
 
-    with pytest.raises((StornoError, sa.exc.DBAPIError)):
+    with pytest.raises((StornoError, DBAPIError)):
         lab.run(definition)
 
     assert rows_in_table(lab) == numbers(*range(5))

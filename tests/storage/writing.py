@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storno.domain.codec import encode
-from storno.domain.seal import event_leaf
+from storno.domain.seal import NewEvent, event_leaf
 from storno.projections.changes import Recorded
 from storno.projections.project import project
-from storno.storage.dialect import NewEvent
 from storno.storage.store import Store
 
 from ..projections.histories import History, Posting

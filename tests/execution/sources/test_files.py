@@ -49,10 +49,11 @@ def test_compressed_files_read_as_they_are(tmp_path: Path, suffix: str) -> None:
         assert [one.digest for one in read.ranges] == [one.digest for one in expected.ranges]
     with source.open() as reader:
         assert reader.difference(read.ranges) is None
-        assert reader.size == len(stored)
+        size = len(stored)
+        assert reader.size == size
         while not reader.read(700).end:
-            assert 0 < reader.position <= reader.size
-        assert reader.position == reader.size
+            assert 0 < reader.position <= size
+        assert reader.position == size
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,7 +29,7 @@ def sources(tmp_path: Path) -> dict[str, Source]:
         connection.exec_driver_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")
         connection.exec_driver_sql("INSERT INTO t VALUES (1), (2), (3)")
     engine.dispose()
-    given: list[Source] = [
+    given: Sequence[Source] = [
         csv_source("in.csv"),
         json_lines("in.jsonl"),
         parquet("in.parquet"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -183,8 +184,9 @@ def test_damaged_files(tmp_path: Path, damage: str) -> None:
 def test_fsspec_urls() -> None:
     import fsspec
 
-    with fsspec.open("memory://parquet/in.parquet", "wb") as file:
-        pq.write_table(pa.Table.from_pylist(ROWS), file)
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(ROWS), buffer)
+    fsspec.filesystem("memory").pipe("/parquet/in.parquet", buffer.getvalue())
 
     assert read_all(parquet("memory://parquet/*.parquet"), [33]).rows == ROWS
 
