@@ -8,9 +8,9 @@ from decimal import Context as DecimalContext
 from decimal import Decimal
 from typing import Any
 
-from ..domain.errors import StornoError
-from .draw import Drawn
-from .policies import Controls, Expected
+from ..domain.errors import DefinitionError, StornoError
+from .draw import Drawn, describe
+from .policies import Controls, Expected, Trailer
 from .sources.base import Batch, Malformed
 
 RECORDS = "records"
@@ -73,7 +73,7 @@ def take_trailer(controls: Controls, batch: Batch) -> tuple[Batch, dict[str, str
     """The batch without its trailer row, and what that promises."""
     assert controls.trailer is not None, "asked only where there is one"
     for index, row in enumerate(batch.rows):
-        promised = None if isinstance(row, Malformed) else controls.trailer(row)
+        promised = None if isinstance(row, Malformed) else _promised(controls.trailer, row)
         if promised is None:
             continue
         if index + 1 < len(batch.rows) or not batch.end:
@@ -92,18 +92,44 @@ def take_trailer(controls: Controls, batch: Batch) -> tuple[Batch, dict[str, str
     return batch, {}
 
 
+def _promised(trailer: Trailer, row: Mapping[str, Any]) -> dict[str, Decimal] | None:
+    try:
+        promised = trailer(row)
+        return promised and {name: _decimal(value) for name, value in promised.items()}
+    except Exception as error:
+        raise DefinitionError(
+            f"the job's trailer function raised {type(error).__name__}: {describe(error)}."
+        ) from error
+
+
 def chunk_sums(controls: Controls, drawn: Drawn) -> dict[str, str]:
     """What one chunk's records come to; records that are not valid count, but cannot be summed."""
     sums = {RECORDS: str(len(drawn.records))}
     for name in controls.sums:
         total = Decimal(0)
-        for record in drawn.records:
-            if record is not None:
-                total = _WIDE.add(total, Decimal(str(getattr(record, name))))
+        for index, record in enumerate(drawn.records):
+            if record is None:
+                continue
+            value = getattr(record, name)
+            try:
+                total = _WIDE.add(total, _decimal(value))
+            except ArithmeticError:
+                raise ControlMismatchError(
+                    f"{drawn.location(index)}: {name} is {value!r}, which has no sum."
+                ) from None
         sums[name] = str(total)
     return sums
 
 
 def _value(expected: Expected, parameters: Any) -> Decimal:
-    value = expected(parameters) if callable(expected) else expected
+    try:
+        return _decimal(expected(parameters) if callable(expected) else expected)
+    except Exception as error:
+        raise ControlMismatchError(
+            f"a control total cannot be computed, {type(error).__name__}: {describe(error)}: "
+            "mend the job's controls, then resume the run."
+        ) from error
+
+
+def _decimal(value: object) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(str(value))

@@ -95,6 +95,7 @@ class Tolerance:
 DEFAULT_TOLERANCE = Tolerance(records=100, percent=1)
 
 Expected = Decimal | int | str | Callable[[Any], Decimal | int | str]
+Trailer = Callable[[Mapping[str, Any]], Mapping[str, Decimal | int | str] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ class Controls:
 
     records: Expected | None = None
     sums: Mapping[str, Expected | None] = field(default_factory=dict)
-    trailer: Callable[[Mapping[str, Any]], Mapping[str, Decimal | int | str] | None] | None = None
+    trailer: Trailer | None = None
 
     def __post_init__(self) -> None:
         if self.records is None and not self.sums and self.trailer is None:
