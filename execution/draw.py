@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -248,6 +249,8 @@ def payload(raw: Any) -> msgspec.Raw:
 
 
 def _cut(value: Any) -> Any:
+    if isinstance(value, Decimal) and len(text := str(value)) > MAX_PAYLOAD_CHARACTERS:
+        value = text
     if isinstance(value, str):
         if len(value) > MAX_PAYLOAD_CHARACTERS:
             rest = len(value) - MAX_PAYLOAD_CHARACTERS
