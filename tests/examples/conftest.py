@@ -1,4 +1,4 @@
-"""The council's files, and the examples' projects laid out beside them as in a checkout."""
+"""The council's files, which are no part of the repository."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data" / "devon-spend"
+from ..docs.running import ROOT
+
+PUBLISHED = ROOT.parent / "shared" / "data" / "devon-spend"
 
 
 @pytest.fixture(scope="session")
-def devon_data() -> Path:
-    """The folder of the council's published files, which stands beside the checkout."""
-    if not DATA.is_dir():
-        message = f"the council's files are not there: {DATA} holds them where there is one"
+def published() -> Path:
+    """The folder of the council's files, beside the checkout."""
+    if not PUBLISHED.is_dir():
+        message = f"the council's files are not there: {PUBLISHED} holds them where there is one"
         if os.environ.get("CI"):
             pytest.fail(f"{message}; CI must not go without")
         pytest.skip(message)
-    return DATA
+    return PUBLISHED

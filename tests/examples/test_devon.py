@@ -5,19 +5,16 @@ The README of the example is run as it stands; what it leaves behind is looked a
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ..cli.command import Storno
-from ..docs.running import Page
+from ..docs.running import ROOT
 from ..oracle import assert_views_agree
-from .conftest import ROOT
+from .following import balances, counted, expected_balances, follow
 
 EXAMPLE = Path("examples/devon")
 # One worker, so that the year is loaded once.
@@ -26,43 +23,16 @@ pytestmark = pytest.mark.xdist_group("devon")
 AROUND_NEW_YEAR = ("201912", "202001", "202002")
 
 
-def no_postgres() -> str:
-    raise AssertionError("the page uses SQLite")
-
-
 @pytest.fixture(scope="module")
-def year(devon_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Storno:
+def year(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Storno:
     """The example after its README has been followed to the end."""
-    place = tmp_path_factory.mktemp("devon")
-    (place / "shared" / "data").mkdir(parents=True)
-    (place / "shared" / "data" / "devon-spend").symlink_to(devon_data)
-    checkout = place / "checkout"
-    checkout.mkdir()
-    with Page(str(EXAMPLE / "README.md"), checkout, no_postgres) as page:
-        page.run((ROOT / EXAMPLE / "README.md").read_text())
-    return Storno(checkout / EXAMPLE, {})
-
-
-def expected_balances(folder: Path) -> dict[str, Decimal]:
-    """What the example's check says the accounts come to; it uses none of our code."""
-    script = [sys.executable, "-I", str(ROOT / EXAMPLE / "check.py"), str(folder)]
-    printed = subprocess.run(script, check=True, capture_output=True, text=True).stdout
-    pairs = (line.split() for line in printed.splitlines())
-    return {account: Decimal(balance.replace(",", "")) for account, balance in pairs}
-
-
-def balances(trial_balance: dict[str, Any]) -> dict[str, Decimal]:
-    """Accounts to balances; every one is in pounds."""
-    accounts = trial_balance["accounts"]
-    assert {account["currency"] for account in accounts} == {"GBP"}
-    assert len({account["account"] for account in accounts}) == len(accounts)
-    return {account["account"]: Decimal(account["balance"]) for account in accounts}
+    return follow(EXAMPLE, tmp_path_factory.mktemp("devon"), published)
 
 
 def test_the_trial_balance_is_what_the_files_say_to_the_penny(
-    year: Storno, devon_data: Path
+    year: Storno, published: Path
 ) -> None:
-    expected = expected_balances(devon_data / "2019-20")
+    expected = expected_balances(EXAMPLE, published / "2019-20")
 
     trial_balance = year.json("ledger", "trial-balance")
 
@@ -89,12 +59,6 @@ def test_every_month_says_what_became_of_its_rows(year: Storno) -> None:
         "payments/2020-02": (7718, 6223, 1490, 5),
         "payments/2020-03": (9974, 9974, 0, 0),
     }
-
-
-def counted(run: dict[str, Any]) -> tuple[int, int, int, int]:
-    """Rows read, posted, posted before, and dead letters."""
-    assert run["state"] == "completed"
-    return run["read"], run["succeeded"], run["skipped"], run["failed"]
 
 
 def test_what_was_posted_with_other_content_waits_for_a_person(year: Storno) -> None:
@@ -140,9 +104,9 @@ def test_the_views_agree(year: Storno) -> None:
 
 
 def test_months_around_new_year_on_every_database(
-    devon_data: Path, tmp_path: Path, store_url: str
+    published: Path, tmp_path: Path, store_url: str
 ) -> None:
-    folder = linked(devon_data / "2019-20", AROUND_NEW_YEAR, tmp_path / "published")
+    folder = linked(published / "2019-20", AROUND_NEW_YEAR, tmp_path / "published")
     storno = Storno(ROOT / EXAMPLE, {"STORNO_STORE": store_url})
     storno("db", "init")
 
@@ -150,7 +114,7 @@ def test_months_around_new_year_on_every_database(
         parameters = ("--param", f"month={month}", "--param", f"folder={folder}")
         storno("run", "payments", *parameters, code=None)
 
-    assert balances(storno.json("ledger", "trial-balance")) == expected_balances(folder)
+    assert balances(storno.json("ledger", "trial-balance")) == expected_balances(EXAMPLE, folder)
     assert counted(storno.json("show", "payments/2020-02")) == (7718, 6223, 1490, 5)
     assert_views_agree(store_url)
 
@@ -173,11 +137,11 @@ def test_the_check_uses_none_of_our_code() -> None:
 
 
 def test_a_month_that_was_stopped_is_resumed_from_what_the_store_knows(
-    devon_data: Path, tmp_path: Path
+    published: Path, tmp_path: Path
 ) -> None:
     storno = Storno(ROOT / EXAMPLE, {"STORNO_STORE": f"sqlite:///{tmp_path / 'storno.db'}"})
     storno("db", "init")
-    folder = f"folder={devon_data / '2019-20'}"
+    folder = f"folder={published / '2019-20'}"
 
     stopped = storno.json(
         "run", "payments", "--param", "month=201908", "--param", folder, "--limit", "1500"
