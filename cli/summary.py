@@ -59,7 +59,7 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
     style = "yellow" if letters else STATE_STYLES.get(result.state, "")
     write_line(" ".join(words), style=f"bold {style}".strip())
     if result.message:
-        write_line(result.message[:1].upper() + result.message[1:])
+        write_line(result.message)
     write_line()
     write_fields(_facts(result))
     for line in _next(result, dry_run=dry_run):
