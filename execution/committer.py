@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Self
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import NamedTuple, Self
 
 from .journal import Journal
 from .sealing import Sealed
@@ -20,27 +22,54 @@ SWITCH_SECONDS = 0.0001
 YOUNG_OBJECTS = 200_000
 
 
+class Order(NamedTuple):
+    """A commit to make."""
+
+    sealed: Sealed
+    expect: Mapping[str, int]
+    done: Future[None]
+
+
 class Committer:
-    """Appends in a thread of its own, so that the next chunk can be prepared meanwhile."""
+    """Appends in a thread of its own, so that the next chunk can be prepared meanwhile.
+
+    The thread is no executor's: those are waited for when the process ends, and a commit that
+    hangs in a database that does not answer would keep the process that somebody interrupts.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="storno-commit")
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="storno-commit", daemon=True)
         self._interval = sys.getswitchinterval()
         self._thresholds = gc.get_threshold()
 
     def __enter__(self) -> Self:
+        self._thread.start()
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *self._thresholds[1:])
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(wait=True)
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._orders.put(None)
+        if kind is None or not issubclass(kind, KeyboardInterrupt):
+            self._thread.join()
         sys.setswitchinterval(self._interval)
         gc.set_threshold(*self._thresholds)
         gc.unfreeze()
 
     def submit(self, sealed: Sealed, expect: Mapping[str, int]) -> Future[None]:
         """Append in the background; the future tells how it went, as ``Journal.append`` would."""
-        return self._pool.submit(self._journal.append, sealed, expect)
+        done: Future[None] = Future()
+        self._orders.put(Order(sealed, expect, done))
+        return done
+
+    def _work(self) -> None:
+        while (order := self._orders.get()) is not None:
+            try:
+                self._journal.append(order.sealed, order.expect)
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+                order.done.set_exception(error)
+            else:
+                order.done.set_result(None)

@@ -84,10 +84,11 @@ class Isolated:
         raise answer
 
     def close(self) -> None:
-        """End the child."""
+        """End the child, also in the middle of a record that was given up."""
         child, self._child = self._child, None
         if child is not None:
             pid, requests, answers = child
+            os.kill(pid, signal.SIGKILL)
             requests.close()
             answers.close()
             os.waitpid(pid, 0)

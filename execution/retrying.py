@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import tenacity
 
 from ..domain.errors import StoreUnavailableError
 from .policies import Retry
+from .signals import Notice
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def call(
     policy: Retry,
     *,
     transient: type[Exception],
-    interrupt: threading.Event,
+    interrupt: Notice,
     waiting: Callable[[BaseException, int, float], None],
 ) -> T:
     """Call ``function(tries)`` until it does not raise a transient error.

@@ -5,15 +5,44 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
+
+
+class Notice:
+    """An event that a signal handler may set at any moment.
+
+    A ``threading.Event`` is set under a lock: a handler that runs while the same thread is about
+    to wait for it would wait for itself. A SimpleQueue may be put into from anywhere.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Set it for good."""
+        self._is_set = True
+        self._wake.put(None)
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for it, in one thread at a time; whether it was set."""
+        if not self._is_set:
+            with suppress(Empty):
+                self._wake.get(timeout=seconds)
+        return self._is_set
 
 
 class StopFlag:
     """Whether, and why, the attempt is to stop. Safe to set from any thread or signal handler."""
 
     def __init__(self) -> None:
-        self.event = threading.Event()
+        self.event = Notice()
         self.why = ""
         self.by_signal = False
 
