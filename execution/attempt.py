@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
@@ -39,7 +39,7 @@ class Closing:
 
     Attributes:
         sealed: what is appended.
-        proof: the first event after the records': found in the store, the commit is there.
+        proof: the first event after the records': says what is committed.
         following: the chunk claimed with it.
         run_events: how it moves the run.
         counts, totals, controls: what it adds to the run.
@@ -108,6 +108,7 @@ class Attempt(ABC):
         self.tally = Tally.of(setting.plan)
         self.remaining = setting.limit
         self.last: Event | None = None
+        self._in_doubt: list[Closing] = []  # sent, and their connection broke: they may yet come
         self._queue = [*setting.plan.redo, *([setting.tail] if setting.tail else [])]
 
     @abstractmethod
@@ -261,8 +262,11 @@ class Attempt(ABC):
         """The commit stands on the run as we know it: not stopped, not taken over."""
         return {} if closing.run_events else {self.set.run.stream: self.state.version}
 
-    def settle(self, closing: Closing, append: Callable[[], None]) -> bool:
-        """Whether the commit is in the store; where it is not, it must be decided anew.
+    def settle(self, closing: Closing, append: Callable[[], None]) -> Closing | None:
+        """The commit that is in the store; where there is none, it must be decided anew.
+
+        It is this one, or one sent before that was thought to be lost: a broken connection does
+        not tell, and the server may still be at it when the next one is sent.
 
         Args:
             append: appends it, or waits for that.
@@ -270,18 +274,19 @@ class Attempt(ABC):
         Raises:
             FencedError: another worker has the run.
         """
+        found: Closing | None = closing
         try:
             append()
-        except (StoreUnavailableError, StreamConflictError) as error:
-            if not retrying.store_call(lambda: self._acknowledged(closing)):
-                if isinstance(error, StreamConflictError):
-                    self.conflicted()
-                return False
-        except ExpectationFailedError:
-            retrying.store_call(self._reread)
-            return False
-        self._account(closing)
-        return True
+        except (StoreUnavailableError, StreamConflictError, ExpectationFailedError) as error:
+            if isinstance(error, StoreUnavailableError):
+                self._in_doubt.append(closing)
+            found = retrying.store_call(self._acknowledged)
+            if found is None and isinstance(error, StreamConflictError):
+                self.conflicted()
+        if found is not None:
+            self._in_doubt.clear()
+            self._account(found)
+        return found
 
     def conflicted(self) -> None:  # noqa: B027 - only the fast way has to know
         """Some key was not new after all."""
@@ -293,32 +298,43 @@ class Attempt(ABC):
         for _ in range(COMMIT_TRIES):
             closing = build()
             sealed, expect = closing.sealed, self.expect(closing)
-            if self.settle(closing, lambda: self.journal.append(sealed, expect, connection)):  # noqa: B023
-                return closing
+            if found := self.settle(
+                closing,
+                lambda: self.journal.append(sealed, expect, connection),  # noqa: B023
+            ):
+                return found
         raise StreamConflictError(
             f"run {self.set.run}: the commit met other writers {COMMIT_TRIES} times: see who else "
             "works on the same keys, then resume the run."
         )
 
-    def _acknowledged(self, closing: Closing) -> bool:
-        """Whether the store holds the commit although it said otherwise, or nothing."""
-        if self.journal.holds(closing.proof):
-            return True
-        self._reread()
-        return False
+    def _acknowledged(self) -> Closing | None:
+        """The commit that the store holds although it said nothing; else see what happened.
 
-    def _reread(self) -> None:
-        """See what happened to the run; a stop that was asked for is taken up."""
+        The run is read first: what is at its end by a commit of ours is found after that.
+        """
         state = self.journal.run(self.set.run)
-        if state.attempt != self.state.attempt or state.status is not Status.RUNNING:
-            who = f"attempt {state.attempt} on {state.holder}" if state.holder else "somebody"
-            raise FencedError(
-                f"run {self.set.run} is {state.status} and was taken over by {who}: this worker's "
-                "chunk was refused whole, nothing of it is written."
-            )
+        for closing in self._in_doubt:
+            if self.journal.holds(closing.sealed):
+                return closing
+        self._take_up(state)
+        return None
+
+    def _take_up(self, state: RunState) -> None:
+        """What others did to the run meanwhile; a stop that was asked for is ours to do."""
+        if state.attempt != self.state.attempt:
+            self._fenced(f"was taken over by attempt {state.attempt} on {state.holder}")
+        if state.status is not Status.RUNNING:
+            self._fenced(f"was ended by somebody else, it is {state.status}")
         if state.stop_requested is not None:
             self.set.flag.set(f"requested: {state.stop_requested.reason}")
         self.state = state
+
+    def _fenced(self, why: str) -> NoReturn:
+        raise FencedError(
+            f"run {self.set.run} {why}: this worker's chunk was refused whole, nothing of it is "
+            "written."
+        )
 
     def _account(self, closing: Closing) -> None:
         """The commit is there: move on."""

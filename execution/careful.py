@@ -6,15 +6,15 @@ is posted already; before a chunk calls out, it is written down that its records
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
-from ..domain.errors import DefinitionError, StreamConflictError
+from ..domain.errors import DefinitionError, StoreUnavailableError, StreamConflictError
 from ..domain.events import RecordAttempted, RecordFailed
 from ..domain.record import NEW, RecordState, content_of, evolve
 from ..projections.changes import Recorded
@@ -82,17 +82,39 @@ class Careful(Attempt):
             states = self._announced(prepared)
             if not decision and self.job.writes and item.crashes >= CRASHES_BEFORE_ISOLATION:
                 self._set_killers_aside(prepared, states)
-            with self.journal.transaction() if self.job.writes else nullcontext() as connection:
+            with self._transaction() as connection:
                 closing = self._decide(prepared, states, done, connection)
                 if connection is not None and closing.leaves_chunk:
                     connection.rollback()
                     connection.begin()
-                if self.settle(closing, lambda: self._append(closing, connection)):  # noqa: B023
-                    return closing
+                if found := self.settle(closing, lambda: self._append(closing, connection)):  # noqa: B023
+                    return found
         raise StreamConflictError(
             f"run {self.set.run}: chunk {item.chunk.label} met other writers {COMMIT_TRIES} times: "
             "see who else works on the same keys, then resume the run."
         )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection | None]:
+        """The chunk's own, for a job that writes.
+
+        Raises:
+            TransientError: its connection broke; with it went what the records wrote.
+        """
+        if not self.job.writes:
+            yield None
+            return
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self.journal.transaction())
+            except StoreUnavailableError as error:
+                raise TransientError(str(error)) from error
+            try:
+                yield connection
+            except sa.exc.SQLAlchemyError as error:
+                if not connection.invalidated:
+                    raise
+                raise TransientError(f"the chunk's connection broke: {describe(error)}") from error
 
     def _append(self, closing: Closing, connection: sa.Connection | None) -> None:
         """Append a commit; what the database has against the job's own rows fails the chunk."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from typing import Self
 
 from ..domain.errors import ConflictError, StoreError
+from ..domain.events import Worker
 from ..domain.ids import RunId
 from ..domain.run import RunState
+from . import retrying
 from .identity import is_alive, this_worker
 from .journal import Journal
 
 RENEWALS_PER_LEASE = 3
+
+_renewing = threading.Lock()
+os.register_at_fork(
+    before=_renewing.acquire, after_in_parent=_renewing.release, after_in_child=_renewing.release
+)
+"""Nobody forks in the middle of a renewal: SQLite's locks as the child sees them would then be held
+for ever, by a thread that it does not have."""
 
 _held: set[tuple[str, str]] = set()
 """Store and lock name of every attempt that this process is at; it may outlive one that raised."""
@@ -26,10 +36,7 @@ def refuse_if_held(journal: Journal, run: RunId, state: RunState) -> None:
     """
     holder = state.holder
     if holder is not None and is_held(journal, run, state):
-        raise ConflictError(
-            f"run {run} is being worked on by process {holder.pid} on {holder.host}: wait for it, "
-            f"or stop it with 'storno stop {run} --reason TEXT'."
-        )
+        raise _worked_on(run, f"process {holder.pid} on {holder.host}")
 
 
 def is_held(journal: Journal, run: RunId, state: RunState) -> bool:
@@ -40,13 +47,27 @@ def is_held(journal: Journal, run: RunId, state: RunState) -> bool:
     if holder == this_worker():
         return (journal.store_id, _lock_name(run, state.attempt)) in _held
     lease = journal.lease(run.stream)
-    if lease is not None and lease.expired:
+    # A lease of an attempt before this one says nothing: this one has yet to write its own.
+    if lease is not None and lease.expired and lease.holder == _name(holder, state.attempt):
         return False
     alive = is_alive(holder)
     if alive is not None:
         return alive
-    free = journal.session_lock(_lock_name(run, state.attempt)).is_free()
-    return lease is not None if free is None else not free
+    with journal.talking():
+        lock = journal.session_lock(_lock_name(run, state.attempt))
+        stands = lock.stands(since=lease.renewed_at if lease else 0)
+    return lease is not None and not lease.expired if stands is None else stands
+
+
+def _worked_on(run: RunId, who: str) -> ConflictError:
+    return ConflictError(
+        f"run {run} is being worked on by {who}: wait for it, or stop it with "
+        f"'storno stop {run} --reason TEXT'."
+    )
+
+
+def _name(holder: Worker | str, attempt: int) -> str:
+    return f"{holder}#{attempt}"
 
 
 def _lock_name(run: RunId, attempt: int) -> str:
@@ -65,7 +86,7 @@ class Hold:
     ) -> None:
         self._journal = journal
         self._run = run
-        self._holder = f"{holder}#{attempt}"
+        self._holder = _name(holder, attempt)
         self._seconds = lease_seconds
         self._name = (journal.store_id, _lock_name(run, attempt))
         self._lock = journal.session_lock(_lock_name(run, attempt))
@@ -73,21 +94,24 @@ class Hold:
         self._renewal = threading.Thread(target=self._renew, name="storno-lease", daemon=True)
 
     def __enter__(self) -> Self:
-        if not self._lock.acquire():
-            raise ConflictError(
-                f"run {self._run} is being started by another process: wait for it."
-            )
+        with self._journal.talking():
+            if not self._lock.acquire():
+                raise _worked_on(self._run, self._lock.holder() or "another process")
         _held.add(self._name)
         return self
 
     def begin(self) -> None:
         """Write the lease, and keep it fresh from a thread of its own."""
-        self._journal.take_lease(self._run.stream, self._holder, self._seconds)
+        retrying.store_call(
+            lambda: self._journal.take_lease(self._run.stream, self._holder, self._seconds)
+        )
         self._renewal.start()
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         _held.discard(self._name)
         self._ended.set()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            return  # at once, whether the store answers or not: with the process all of it goes
         if self._renewal.is_alive():
             self._renewal.join()
         with suppress(StoreError):  # it runs out by itself
@@ -97,7 +121,8 @@ class Hold:
     def _renew(self) -> None:
         """Renew until the end, or until somebody else holds it: then our commits are refused."""
         while not self._ended.wait(self._seconds / RENEWALS_PER_LEASE):
-            with suppress(StoreError):
+            with suppress(StoreError), _renewing, self._journal.talking():
                 renewed = self._journal.renew_lease(self._run.stream, self._holder, self._seconds)
                 if not renewed:
                     return
+                self._lock.keep()

@@ -16,15 +16,21 @@ from ..domain import chunk as chunks
 from ..domain import record as records
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
-from ..domain.codec import decode, encode
-from ..domain.errors import StoreError, StoreUnavailableError
+from ..domain.codec import decode
+from ..domain.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreUnavailableError,
+    StreamConflictError,
+)
 from ..domain.ids import ChunkId, RunId
 from ..domain.record import RecordState
 from ..domain.run import RunState
-from ..projections.changes import Recorded
 from ..storage import leases
-from ..storage.engine import is_aborted, writer
+from ..storage.engine import is_aborted, place, writer
+from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
+from . import retrying
 from .sealing import Sealed
 
 __all__ = ["Journal", "Store", "translate"]
@@ -56,14 +62,14 @@ class Journal:
 
     def run(self, run: RunId) -> RunState:
         """Where a run stands."""
-        with _translated():
+        with self.talking():
             rows = self._log.read_stream(run.stream)
         return runs.fold([decode(row.topic, row.state) for row in rows])
 
     def chunks(self, run: RunId, partition: str) -> dict[int, ChunkState]:
         """Where the chunks of a partition stand, by number."""
         states: dict[int, ChunkState] = {}
-        with _translated():
+        with self.talking():
             for row in self._log.read_prefix(f"{run.chunks}{partition}/"):
                 number = ChunkId.parse(row.stream).number
                 state = states.get(number, ChunkState())
@@ -73,14 +79,14 @@ class Journal:
     def chunk(self, chunk: ChunkId) -> ChunkState:
         """Where one chunk stands."""
         state = ChunkState()
-        with _translated():
+        with self.talking():
             for row in self._log.read_stream(chunk.stream):
                 state = chunks.evolve(state, decode(row.topic, row.state))
         return state
 
     def records(self, streams: Sequence[str]) -> dict[str, RecordState]:
         """Where the records of these streams stand; those without events are left out."""
-        with _translated():
+        with self.talking():
             found = self._log.read_streams(list(dict.fromkeys(streams)))
         states = {}
         for stream, rows in found.items():
@@ -90,11 +96,15 @@ class Journal:
             states[stream] = state
         return states
 
-    def holds(self, recorded: Recorded) -> bool:
-        """Whether the store has this very event at its place."""
-        with _translated():
-            rows = self._log.read_stream(recorded.stream, after_version=recorded.version - 1)
-        return bool(rows) and rows[0].state == encode(recorded.event)
+    def holds(self, sealed: Sealed) -> bool:
+        """Whether the store has this very commit: its last event tells, for all or none is there.
+
+        Every commit of ours ends with an event that names the run's attempt.
+        """
+        last = sealed.events[-1]
+        with self.talking():
+            rows = self._log.read_stream(last.stream, after_version=last.version - 1)
+        return bool(rows) and (rows[0].topic, rows[0].state) == (last.topic, last.state)
 
     def append(
         self,
@@ -109,7 +119,7 @@ class Journal:
             StoreUnavailableError: it may or may not be written; the streams tell.
             StoreError: the database refuses, and will again: disk full, read-only.
         """
-        with _translated():
+        with self.talking():
             self._store.append(
                 sealed.events,
                 changes=sealed.changes,
@@ -118,13 +128,30 @@ class Journal:
                 connection=connection,
             )
 
+    def append_once(self, sealed: Sealed) -> None:
+        """Append a commit that nobody else can make, also when its acknowledgement is lost.
+
+        Raises:
+            StreamConflictError: somebody was faster.
+            StoreUnavailableError: the store stayed away for longer than our patience.
+        """
+
+        def append() -> None:
+            try:
+                self.append(sealed, {})
+            except StreamConflictError:
+                if not self.holds(sealed):
+                    raise
+
+        retrying.store_call(append)
+
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A connection in a transaction of its own, for a job that writes rows.
 
         ``append`` with this connection commits it; left without that, it is rolled back.
         """
-        with _translated(), writer(self._store.engine).connect() as connection:
+        with self.talking(), writer(self._store.engine).connect() as connection:
             connection.begin()
             yield connection
 
@@ -134,49 +161,78 @@ class Journal:
 
     def take_lease(self, name: str, holder: str, seconds: float) -> None:
         """Write down who holds the run now."""
-        with _translated():
+        with self.talking():
             leases.take(self._log, name, holder, seconds)
 
     def renew_lease(self, name: str, holder: str, seconds: float) -> bool:
         """Prolong it; False where another holder has it."""
-        with _translated():
+        with self.talking():
             return leases.renew(self._log, name, holder, seconds)
 
     def give_lease_back(self, name: str, holder: str) -> None:
         """End it."""
-        with _translated():
+        with self.talking():
             leases.give_back(self._log, name, holder)
 
     def lease(self, name: str) -> leases.Lease | None:
         """Who holds it."""
-        with _translated():
+        with self.talking():
             return leases.read(self._log, name)
 
     def session_lock(self, name: str) -> leases.SessionLock:
-        """A lock that goes with the connection of whoever holds it."""
+        """A lock that goes with the connection of whoever holds it; use it in ``talking``."""
         return leases.SessionLock(self._store.engine, name)
 
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Database errors as what they mean for the runner."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            translated = translate(error, place(self._store.engine))
+            if translated is error:
+                raise
+            raise translated from error
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Database errors as what they mean for the runner."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        raise translate(error) from error
 
+def translate(error: sa.exc.DBAPIError, where: str = "") -> StoreError | sa.exc.DBAPIError:
+    """A lost connection, deadlock or serialization failure; anything else as it is.
 
-def translate(error: sa.exc.DBAPIError) -> StoreError | sa.exc.DBAPIError:
-    """A lost connection, deadlock or serialization failure; anything else as it is."""
-    original: Any = error.orig
-    state = getattr(original, "sqlstate", None) or ""
-    message = str(original).strip()
-    connecting = not state and type(original).__module__.startswith("psycopg")
-    if error.connection_invalidated or connecting or state.startswith(_TRANSIENT_STATES):
-        return StoreUnavailableError(f"the store does not answer ({message}).")
-    if isinstance(error, sa.exc.OperationalError):
+    Args:
+        where: the place of the store, for the message.
+    """
+    message = " ".join(str(error.orig).split())
+    store = f"the store at {where}" if where else "the database"
+    if _may_pass(error):
+        return StoreUnavailableError(
+            f"{store} does not answer: {message}. Resume the run once it does."
+        )
+    if is_busy(error):
+        return StoreBusyError(
+            f"{store} is locked by another process: {message}. Wait for it, or stop it, then "
+            "resume the run."
+        )
+    if isinstance(error, _OF_THE_STORE) or type(error) is sa.exc.DatabaseError:
         return StoreError(
-            f"the store cannot be written or read: {message}. Nothing of this commit was written; "
-            "mend the cause and resume the run."
+            f"{store} cannot be written or read: {message}. What was committed is safe: mend the "
+            "cause (storno doctor looks at the store and its disk), then resume the run."
         )
     return error
+
+
+_OF_THE_STORE = (sa.exc.OperationalError, sa.exc.InternalError)
+"""What is wrong with the database: a full disk, a read-only server. The other classes are what is
+wrong with a statement."""
+
+
+def _may_pass(error: sa.exc.DBAPIError) -> bool:
+    """Whether the same may work on another connection, or later."""
+    if error.connection_invalidated:
+        return True
+    original: Any = error.orig
+    state = getattr(original, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_TRANSIENT_STATES)
+    # Where no connection can be made there is no statement, and no code of the server's.
+    connecting = error.statement is None and isinstance(error, sa.exc.OperationalError)
+    return connecting and type(original).__module__.startswith("psycopg")

@@ -97,7 +97,7 @@ def _existing(journal: Journal, run: RunId) -> RunState:
 def _append_to_run(journal: Journal, run: RunId, state: RunState, moves: tuple[Event, ...]) -> None:
     if moves:
         events = [Recorded(run.stream, state.version + n, move) for n, move in enumerate(moves, 1)]
-        journal.append(seal(events), {})
+        journal.append_once(seal(events))
 
 
 def _required(job: Job) -> list[str]:

@@ -148,7 +148,7 @@ class Starting:
             claim = item.claim(setting.state.attempt, setting.worker, self.job.lease_seconds)
             events.append(Recorded(item.chunk.stream, item.version + 1, claim))
         try:
-            self.journal.append(seal(events), {})
+            self.journal.append_once(seal(events))
         except StreamConflictError as error:
             raise StartedMeanwhileError(str(error)) from None
 

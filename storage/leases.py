@@ -25,10 +25,12 @@ class Lease(NamedTuple):
 
     Attributes:
         holder: who took it.
-        expired: whether its time ran out, by the database's clock.
+        renewed_at: when it was taken or prolonged, in microseconds by the database's clock.
+        expired: whether its time ran out, by the same clock.
     """
 
     holder: str
+    renewed_at: int
     expired: bool
 
 
@@ -75,12 +77,30 @@ def read(log: EventLog, name: str) -> Lease | None:
     """The lease, or None where nobody has it."""
     with log.engine.connect() as connection:
         row = connection.execute(
-            sa.select(LEASES.c.holder, LEASES.c.expires_at).where(LEASES.c.name == name)
+            sa.select(LEASES.c.holder, LEASES.c.renewed_at, LEASES.c.expires_at).where(
+                LEASES.c.name == name
+            )
         ).one_or_none()
-    return None if row is None else Lease(row.holder, row.expires_at < log.now())
+    return None if row is None else Lease(row.holder, row.renewed_at, row.expires_at < log.now())
 
 
-_KEY = sa.text("hashtextextended('storno holder ' || current_schema() || '/' || :name, 0)")
+_KEY = "hashtextextended('storno holder ' || current_schema() || '/' || :name, 0)"
+
+_ACQUIRE = sa.text(f"SELECT pg_try_advisory_lock({_KEY})")
+
+# Looking is not taking: a lock that is taken for a moment to see whether it is free would be held
+# when its owner wants it back.
+_HOLDER = sa.text(f"""
+SELECT coalesce(nullif(activity.application_name, ''), 'server process ' || held.pid)
+FROM pg_locks AS held LEFT JOIN pg_stat_activity AS activity USING (pid)
+WHERE held.locktype = 'advisory' AND held.granted
+  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (held.classid::bigint << 32 | held.objid::bigint) = {_KEY}
+""")
+
+_SERVER_STARTED = sa.text(
+    "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint"
+)
 
 
 class SessionLock:
@@ -97,31 +117,63 @@ class SessionLock:
 
     def acquire(self) -> bool:
         """Take the lock without waiting; False where another session has it."""
-        if self._engine.dialect.name == "sqlite":
+        if self._is_sqlite:
             return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if not connection.execute(self._call("pg_try_advisory_lock")).scalar_one():
+        try:
+            taken: bool = connection.execute(_ACQUIRE, {"name": self._name}).scalar_one()
+        except BaseException:
             connection.close()
-            return False
-        self._connection = connection
-        return True
+            raise
+        if taken:
+            self._connection = connection
+        else:
+            connection.close()
+        return taken
+
+    def keep(self) -> bool:
+        """Have the lock, on a new connection where the old one was lost; False where another has.
+
+        A server that restarts, or an administrator who ends the session, drops the lock without
+        the holder's knowing.
+        """
+        if self._connection is not None:
+            try:
+                self._connection.execute(sa.select(1))
+                return True
+            except sa.exc.DBAPIError:
+                self.release()
+        return self.acquire()
 
     def release(self) -> None:
-        """Give the lock back; a broken connection has done so already."""
+        """Give the lock back, by closing its connection: that waits for nobody."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(sa.exc.DBAPIError):
-                connection.execute(self._call("pg_advisory_unlock"))
-            connection.invalidate()
+                connection.invalidate()
             connection.close()
 
-    def is_free(self) -> bool | None:
-        """Whether no session has the lock; None on SQLite, where nobody can tell."""
-        if self._engine.dialect.name == "sqlite":
+    def holder(self) -> str | None:
+        """The name of the session that has the lock; None where nobody has, or on SQLite."""
+        if self._is_sqlite:
             return None
-        if free := self.acquire():
-            self.release()
-        return free
+        with self._engine.connect() as connection:
+            return connection.execute(_HOLDER, {"name": self._name}).scalars().first()
 
-    def _call(self, function: str) -> sa.TextClause:
-        return sa.text(f"SELECT {function}({_KEY.text})").bindparams(name=self._name)
+    def stands(self, since: int) -> bool | None:
+        """Whether somebody has the lock.
+
+        None where that says nothing: on SQLite, and where the server was started after ``since``
+        (microseconds): then every lock of before is gone, and not only those of the dead.
+        """
+        if self._is_sqlite:
+            return None
+        if self.holder() is not None:
+            return True
+        with self._engine.connect() as connection:
+            started: int = connection.execute(_SERVER_STARTED).scalar_one()
+        return None if started > since else False
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"

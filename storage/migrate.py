@@ -16,7 +16,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from ..domain.errors import ConflictError, SchemaVersionError, StoreError, StoreMissingError
-from .engine import create_engine, store_path, writer
+from .engine import create_engine, place, store_path, writer
 from .schema import STORE_META
 
 REVISION: Final = "0001"
@@ -46,7 +46,7 @@ def init(url: str | sa.URL) -> str:
     with _disposed(engine), _changing(engine) as connection:
         if _revision(connection) is not None:
             raise ConflictError(
-                f"There is a store at {_place(engine)} already. Use it as it is, or name another "
+                f"There is a store at {place(engine)} already. Use it as it is, or name another "
                 "place with --store."
             )
         _refuse_encoding(connection)
@@ -85,7 +85,7 @@ def check(engine: sa.Engine) -> None:
     _refuse_newer(engine, found)
     if found < REVISION:
         raise SchemaVersionError(
-            f"The store at {_place(engine)} has schema {found}; this version of storno works on "
+            f"The store at {place(engine)} has schema {found}; this version of storno works on "
             f"{REVISION}. Back it up (`storno db backup FILE`), then run `storno db migrate`."
         )
 
@@ -102,7 +102,7 @@ def _existing(engine: sa.Engine, connection: sa.Connection) -> str:
     found = _revision(connection)
     if found is None:
         raise StoreMissingError(
-            f"There is no store at {_place(engine)} yet. `storno db init` makes one; or name "
+            f"There is no store at {place(engine)} yet. `storno db init` makes one; or name "
             "another with --store."
         )
     return found
@@ -111,7 +111,7 @@ def _existing(engine: sa.Engine, connection: sa.Connection) -> str:
 def _refuse_newer(engine: sa.Engine, found: str) -> None:
     if found > REVISION:
         raise SchemaVersionError(
-            f"The store at {_place(engine)} has schema {found}, which this version of storno does "
+            f"The store at {place(engine)} has schema {found}, which this version of storno does "
             f"not know (it knows {REVISION}). Upgrade storno: pip install --upgrade storno"
         )
 
@@ -155,7 +155,7 @@ def _explained(engine: sa.Engine) -> Iterator[None]:
         yield
     except sa.exc.DatabaseError as error:
         raise StoreError(
-            f"The store at {_place(engine)} cannot be used: {error.orig}. Check the address, that "
+            f"The store at {place(engine)} cannot be used: {error.orig}. Check the address, that "
             "the database runs, and that it lets this user in."
         ) from error
 
@@ -189,7 +189,3 @@ def _refuse_encoding(connection: sa.Connection) -> None:
             f"The database's encoding is {encoding}, and a store needs UTF8. Create the database "
             "with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
         )
-
-
-def _place(engine: sa.Engine) -> str:
-    return store_path(engine) or engine.url.render_as_string(hide_password=True)
