@@ -76,14 +76,6 @@ class Journal:
                 states[number] = chunks.evolve(state, decode(row.topic, row.state))
         return states
 
-    def chunk(self, chunk: ChunkId) -> ChunkState:
-        """Where one chunk stands."""
-        state = ChunkState()
-        with self.talking():
-            for row in self._log.read_stream(chunk.stream):
-                state = chunks.evolve(state, decode(row.topic, row.state))
-        return state
-
     def records(self, streams: Sequence[str]) -> dict[str, RecordState]:
         """Where the records of these streams stand; those without events are left out."""
         with self.talking():
