@@ -59,11 +59,17 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
     style = "yellow" if letters else STATE_STYLES.get(result.state, "")
     write_line(" ".join(words), style=f"bold {style}".strip())
     if result.message:
-        write_line(result.message)
+        write_line(_sentence(result.message))
     write_line()
     write_fields(_facts(result))
     for line in _next(result, dry_run=dry_run):
         say(line)
+
+
+def _sentence(message: str) -> str:
+    """The message with a capital letter, unless it begins with a path or a name."""
+    first = message.partition(" ")[0]
+    return message[:1].upper() + message[1:] if first.isalpha() else message
 
 
 def _facts(result: RunResult) -> dict[str, str]:
