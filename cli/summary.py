@@ -67,9 +67,9 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
 
 
 def _sentence(message: str) -> str:
-    """The message with a capital letter, unless it begins with a path or a name."""
-    first = message.partition(" ")[0]
-    return message[:1].upper() + message[1:] if first.isalpha() else message
+    """A sentence begins with a capital letter; a path and a single word stay as they are."""
+    first, space, _ = message.partition(" ")
+    return message[:1].upper() + message[1:] if space and first.isalpha() else message
 
 
 def _facts(result: RunResult) -> dict[str, str]:
