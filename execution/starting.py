@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
 from ..domain.entry import Chart, PostingRules
@@ -251,6 +249,8 @@ class Starting:
         )
 
     def _context(self, attempt: int) -> Context:
+        import structlog  # brings a console renderer along; only jobs that log need it
+
         logger = structlog.get_logger().bind(run=str(self.run), attempt=attempt)
         return Context(
             job=self.job.name,

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from .engine import writer
 from .log import EventLog
@@ -43,14 +42,15 @@ def take(log: EventLog, name: str, holder: str, seconds: float) -> None:
         "renewed_at": now,
         "expires_at": now + int(seconds * MICROSECONDS),
     }
-    dialect = sqlite if log.engine.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(LEASES).values(values)
-    statement = statement.on_conflict_do_update(
-        index_elements=[LEASES.c.name],
-        set_={column: statement.excluded[column] for column in values if column != "name"},
+    # Both databases know this form, and SQLAlchemy's own would load both of its dialects.
+    statement = sa.text(
+        "INSERT INTO leases (name, holder, renewed_at, expires_at) "
+        "VALUES (:name, :holder, :renewed_at, :expires_at) "
+        "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
+        "renewed_at = excluded.renewed_at, expires_at = excluded.expires_at"
     )
     with writer(log.engine).begin() as connection:
-        connection.execute(statement)
+        connection.execute(statement, values)
 
 
 def renew(log: EventLog, name: str, holder: str, seconds: float) -> bool:
