@@ -140,7 +140,7 @@ def start(state: RunState, intent: Start) -> tuple[Event, ...]:
         ConflictError: the job is not the one that the run was started with.
         UsageError: ``again`` without a reason.
     """
-    if intent.again and not intent.reason:
+    if intent.again and not intent.reason.strip():
         raise UsageError("running it again needs a reason: add --reason TEXT.")
     if state.status is Status.ABANDONED:
         raise NotAllowedError(
