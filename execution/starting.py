@@ -202,7 +202,10 @@ class Starting:
             worker=str(this_worker()),
             limit=self.options.limit,
             size=None if started is None else started.source.get("size"),
-            position=max((chunk.position for chunk in chunks.values()), default=0),
+            position=max(
+                (chunk.position for number, chunk in chunks.items() if number >= state.pass_from),
+                default=0,
+            ),
         )
 
     def _refuse_changed_input(self, setting: Setting, feed: Feed) -> None:

@@ -60,6 +60,7 @@ def _started(changes: Changes, run: RunId, event: RunStarted) -> None:
         "parameters": json.dumps(event.parameters, ensure_ascii=False),
         "source": json.dumps(source, ensure_ascii=False),
         "size": source.get("size"),
+        "first_chunk": 0,
         "worker": str(event.worker),
         "actor": event.actor.name,
     }
@@ -79,7 +80,7 @@ def _resumed(changes: Changes, run: RunId, event: RunResumed) -> None:
         "ended_at": None,
     }
     if event.again_from is not None:
-        put |= dict.fromkeys(COUNTS, 0) | {"position": None}
+        put |= dict.fromkeys(COUNTS, 0) | {"position": None, "first_chunk": event.again_from}
     changes.rows.append(Released(str(run)))
     if event.why == "takeover":
         earlier = (str(run), event.attempt - 1)

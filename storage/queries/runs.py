@@ -28,7 +28,7 @@ class RunRow:
         parameters: JSON.
         source: JSON.
         stop_reason: why it was asked to stop, as long as it has not.
-        chunks_total: its chunks that were ever claimed.
+        chunks_total: its chunks that were ever claimed, in the pass under way.
     """
 
     run: str
@@ -189,8 +189,12 @@ def chunks(store: Store, run: str) -> list[ChunkRow]:
 def _select_runs(views: ViewTables) -> sa.Select[Any]:
     table = views["runs"]
     chunk = views["checkpoint"].c
-    of_run = sa.and_(chunk.run == table.c.run, sa.not_(begins_with(chunk.partition, KEYED)))
-    count = sa.select(sa.func.count()).where(of_run)
+    of_pass = sa.and_(
+        chunk.run == table.c.run,
+        chunk.number >= table.c.first_chunk,
+        sa.not_(begins_with(chunk.partition, KEYED)),
+    )
+    count = sa.select(sa.func.count()).where(of_pass)
     return sa.select(
         *columns_for(RunRow, table),
         count.scalar_subquery().label("chunks_total"),

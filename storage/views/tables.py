@@ -44,6 +44,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "state": _TEXT,
         "attempt": _NUMBER,
         **_OUTCOMES,
+        "first_chunk": _NUMBER,
         "position": _NUMBER,
         "size": _NUMBER,
         "started_at": _NUMBER,

@@ -17,6 +17,7 @@ from storno.domain.events import (
     RunStopRequested,
 )
 from storno.domain.ids import RunId
+from storno.storage import queries
 
 from .lab import ACTOR, Calls, Lab, Payment, Watcher, ordinal_of, paying, payments
 
@@ -176,11 +177,13 @@ def test_a_second_pass_that_was_interrupted_goes_on(lab: Lab) -> None:
     lab.run(definition)
 
     again = lab.run(definition, again=True, reason="mended", limit=3)
+    halfway = queries.run(lab.store, str(RUN))
     resumed = lab.run(definition)
 
     assert (again.state, again.counts.read) == ("stopped", 3)
     assert (resumed.state, resumed.counts.succeeded) == ("completed", 9)
     assert [first for first, _ in lab.chunks()] == [0, 3, 6, 0, 3, 6]
+    assert (halfway.chunks_total, halfway.chunks_completed) == (1, 1)
 
 
 def test_an_abandoned_run_is_not_restarted(lab: Lab) -> None:
