@@ -37,7 +37,7 @@ def _torture(database: str, kills: int, seed: int) -> Tally:
     random = Random(f"{seed} {database}")
     if database == "sqlite":
         return Trial(sqlite_store, random, None).go(kills, _report)
-    server = RestartingServer()
+    server = RestartingServer(fsync=False)
     try:
         return Trial(server.new_store, random, server.restart).go(kills, _report)
     finally:

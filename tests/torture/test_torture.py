@@ -18,7 +18,7 @@ KILLS = 12
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RestartingServer]:
-    running = RestartingServer()
+    running = RestartingServer(fsync=False)
     yield running
     running.stop()
 
