@@ -143,6 +143,7 @@ class Lab:
     """A store, and the inputs that were given to it.
 
     Attributes:
+        is_new: whether the store is made first.
         acknowledged: run to the counts that were told last.
         inputs: run to its raw rows, where they are known.
         amount_of: what a raw row debits, in minor units by currency; None where its entry is not
@@ -150,12 +151,14 @@ class Lab:
     """
 
     url: str
+    is_new: bool = True
     acknowledged: dict[str, Counts] = field(default_factory=dict)
     inputs: dict[str, Sequence[Any]] = field(default_factory=dict)
     amount_of: Callable[[Mapping[str, Any]], tuple[str, int]] | None = None
 
     def __post_init__(self) -> None:
-        init_store(self.url)
+        if self.is_new:
+            init_store(self.url)
         self.store = Store.open(self.url)
         self.amount_of = amount_in_cents
 
