@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ from .decide import against, may_be_posted
 from .draw import describe
 from .isolation import ProcessDiedError
 from .plan import Item
-from .preparation import Prepared
+from .preparation import Prepared, Preparer
 from .sealing import seal
 from .troubles import TROUBLES, RefusedRowsError, Trouble
 from .work import Outcome, TransientError
@@ -36,6 +37,26 @@ ABORTED = (
     "the function went on after an error of the database, which takes nothing more then: put "
     "statements that may fail into context.connection.begin_nested()"
 )
+
+
+@dataclass(slots=True)
+class Done:
+    """What one try at a chunk has done: done outside, it stays done however often we decide.
+
+    Attributes:
+        outcomes: by index.
+        read: how many records the chunk had when it was decided on; None before that.
+    """
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    read: int | None = None
+
+    def is_full(self, preparer: Preparer, item: Item) -> Callable[[], bool]:
+        """Whether the chunk closes with the record that was looked at; decided anew, as before."""
+        if self.read is None:
+            return preparer.is_full(item)
+        left = iter(range(self.read - 1, -1, -1))
+        return lambda: not next(left)
 
 
 class Careful(Attempt):
@@ -77,7 +98,7 @@ class Careful(Attempt):
 
     def _try(self, item: Item, tries: int) -> Closing:
         prepared = self.prepare(item, tries)
-        done: dict[int, Outcome] = {}  # what was done outside stays done, however often we decide
+        done = Done()
         for decision in range(COMMIT_TRIES):
             states = self._announced(prepared)
             if not decision and self.job.writes and item.crashes >= CRASHES_BEFORE_ISOLATION:
@@ -155,7 +176,7 @@ class Careful(Attempt):
         self,
         prepared: Prepared,
         states: Mapping[str, RecordState],
-        done: dict[int, Outcome],
+        done: Done,
         connection: sa.Connection | None,
     ) -> Closing:
         preparer = self.set.preparer
@@ -163,18 +184,21 @@ class Careful(Attempt):
             preparer.context.use(connection)
         outcome = self._outcome(prepared, done, connection)
         with prepared.work.watchdog.guarding():
-            decided = against(prepared.drawn, states, outcome, preparer.is_full(prepared.item))
+            decided = against(
+                prepared.drawn, states, outcome, done.is_full(preparer, prepared.item)
+            )
+        done.read = decided.counts.read
         if decided.counts.read < prepared.read:
             prepared = preparer.shortened(prepared, decided.counts.read)
         return self.closing(prepared, decided)
 
     def _outcome(
-        self, prepared: Prepared, done: dict[int, Outcome], connection: sa.Connection | None
+        self, prepared: Prepared, done: Done, connection: sa.Connection | None
     ) -> Callable[[int, int], Outcome]:
         def once(index: int, posting: int) -> Outcome:
-            if index not in done:
-                done[index] = prepared.work.one(index, posting)
-            return done[index]
+            if index not in done.outcomes:
+                done.outcomes[index] = prepared.work.one(index, posting)
+            return done.outcomes[index]
 
         def in_savepoint(index: int, posting: int) -> Outcome:
             assert connection is not None, "a job that writes has the chunk's connection"
