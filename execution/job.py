@@ -273,6 +273,8 @@ def _check_names(job: Job) -> None:
         )
     fields = job.model.model_fields
     names = () if callable(job.key) else (job.key,) if isinstance(job.key, str) else job.key
+    if not names and not callable(job.key):
+        raise DefinitionError(f"job {job.name}: its key names no field, of {', '.join(fields)}.")
     for missing in [name for name in names if name not in fields]:
         raise DefinitionError(
             f"job {job.name}: key field {missing!r} is not in {job.model.__name__}, "
