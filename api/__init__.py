@@ -1,4 +1,4 @@
-"""Storno: financial batch jobs that can be audited and taken back.
+"""Storno: financial batch jobs whose every step is an event.
 
 Names are loaded when they are first used, so that importing the package costs next to nothing.
 """

@@ -234,8 +234,9 @@ class Attempt(ABC):
         """Which chunk is claimed, or how the run moves instead."""
         if following is None:
             if failed_chunks:
+                chunks = "1 chunk" if failed_chunks == 1 else f"{failed_chunks} chunks"
                 message = (
-                    f"{failed_chunks} chunks failed after all retries: see 'storno show "
+                    f"{chunks} failed after all retries: see 'storno show "
                     f"{self.set.run} --failed', then resume the run, which takes them first."
                 )
                 return None, runs.fail(self.state, "chunks-failed", message)

@@ -94,5 +94,5 @@ posted once. Interrupt it with Ctrl-C and start it again: it goes on where it st
 
 - `jobs.py` defines the job: the record, its key, its source, and the entry that it posts.
 - `storno.toml` names the store and the files that define jobs.
-- `storno.db` is the store. Nothing in it is ever changed or deleted; mistakes are reversed.
+- `storno.db` is the store. Its events are never changed or deleted.
 """
