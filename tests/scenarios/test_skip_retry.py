@@ -300,7 +300,7 @@ def test_a_failed_chunk_that_fails_again_stays_failed(lab: Lab) -> None:
     assert lab.run(definition).error == "chunks-failed"
     again = lab.run(definition)
     assert (again.error, again.counts) == ("chunks-failed", Counts(read=3, succeeded=3))
-    assert "1 chunks failed" in str(again.message)
+    assert "1 chunk failed" in str(again.message)
 
     assert lab.run(definition).counts == Counts(read=6, succeeded=6)
     assert Counter(act.calls)[4] == 1
