@@ -21,7 +21,8 @@ TEXT_SUFFIXES = {".cfg", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml",
 MAX_MODULE_LINES = 450
 MAX_FUNCTION_LINES = 60  # of code: a signature and a docstring may be as long as they must
 
-UNFINISHED = re.compile(r"\b(?:TO" + "DO|FIX" + "ME|X" + r"XX)\b")
+# Between quotes it is the code that ISO 4217 gives to no currency at all.
+UNFINISHED = re.compile(r"\b(?:TO" + "DO|FIX" + "ME|(?<![\"'])X" + r"XX)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|mnt)" + r"/\w")
 REGISTRY = re.compile(r"\b(?:py" + r"pi|pythonhosted|npm" + r"js|deb" + r"ian)\.(?:org|com)\b")
 SQL = re.compile(
