@@ -302,3 +302,26 @@ def test_each_chunk_is_claimed_with_the_commit_of_the_one_before(lab: Lab) -> No
     commits = lab.store.log.commits()
     assert len(commits) == 1 + 3
     assert len(lab.events(ChunkStarted)) == 3
+
+
+def test_a_run_that_was_interrupted_is_taken_over(lab: Lab) -> None:
+    """Scenario 17 within one process: an interrupt, the second signal, lets go of the run; a chunk
+    that crashed is committed before the next is worked on, which may be what crashes."""
+    posted_at: dict[int, list[int]] = {}
+    interrupts = [KeyboardInterrupt()]
+
+    def act(payment: Payment) -> None:
+        if ordinal_of(payment) == 2 and interrupts:
+            raise interrupts.pop()
+        posted_at[ordinal_of(payment)] = lab.posted()
+
+    definition = paying(payments(6), act, chunk_size=2)
+    with pytest.raises(KeyboardInterrupt):
+        lab.run(definition)
+    assert lab.view("runs")[0]["state"] == "running"
+
+    result = lab.run(definition)
+
+    assert (result.state, result.attempt) == ("completed", 2)
+    assert [event.why for event in lab.events(RunResumed)] == ["takeover"]
+    assert posted_at[4] == [0, 1, 2, 3]
