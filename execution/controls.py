@@ -95,7 +95,9 @@ def take_trailer(controls: Controls, batch: Batch) -> tuple[Batch, dict[str, str
 def _promised(trailer: Trailer, row: Mapping[str, Any]) -> dict[str, Decimal] | None:
     try:
         promised = trailer(row)
-        return promised and {name: _decimal(value) for name, value in promised.items()}
+        if promised is None:
+            return None
+        return {name: _decimal(value) for name, value in promised.items()}
     except Exception as error:
         raise DefinitionError(
             f"the job's trailer function raised {type(error).__name__}: {describe(error)}."
