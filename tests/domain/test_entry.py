@@ -29,7 +29,8 @@ RULES = PostingRules()
 
 
 def entry(*lines: Line, **fields: Any) -> Entry:
-    return Entry(list(lines), **({"effective": DAY} | fields))
+    settings: dict[str, Any] = {"effective": DAY} | fields
+    return Entry(list(lines), **settings)
 
 
 def simple(**fields: Any) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,10 +119,11 @@ def test_no_two_events_share_a_leaf_by_where_a_field_ends(one: tuple, other: tup
 
 
 def test_every_part_of_a_commit_is_in_its_leaf() -> None:
-    parts = (7, 41, 3, 1_000_000, b"\x11" * 32, b"\x22" * 32)
-    changed = (8, 42, 4, 1_000_001, b"\x12" * 32, b"\x23" * 32)
+    parts: list[Any] = [7, 41, 3, 1_000_000, b"\x11" * 32, b"\x22" * 32]
+    changed = [8, 42, 4, 1_000_001, b"\x12" * 32, b"\x23" * 32]
     leaves = {commit_leaf(*parts)}
     for index, value in enumerate(changed):
-        leaves.add(commit_leaf(*parts[:index], value, *parts[index + 1 :]))
+        one_changed: list[Any] = [*parts[:index], value, *parts[index + 1 :]]
+        leaves.add(commit_leaf(*one_changed))
 
     assert len(leaves) == 7

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -67,7 +67,7 @@ ACTS: dict[str, Callable[[], Any]] = {
 
 @pytest.fixture
 def isolated() -> Iterator[Isolated]:
-    isolated = Isolated(lambda record: ACTS[record.what](), 0.4, CONTEXT)
+    isolated = Isolated(lambda record: ACTS[cast("Job", record).what](), 0.4, CONTEXT)
     yield isolated
     isolated.close()
 
