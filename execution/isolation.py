@@ -102,12 +102,7 @@ class Isolated:
         answer_read, answer_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        # Its thread would not come along, and the child would wait for it when it puts up its own.
-        faulthandler.cancel_dump_traceback_later()
-        with warnings.catch_warnings():
-            # The threads beside us only renew the lease; the child never touches the store.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
+        pid = _fork()
         if pid == 0:
             os.close(request_write)
             os.close(answer_read)
@@ -141,6 +136,19 @@ class Isolated:
             return False, error
         finally:
             watchdog.record = None
+
+
+def _fork() -> int:
+    """Fork while no guard is up: its thread would not come along, and the child wait for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # whose look puts it up
+    try:
+        faulthandler.cancel_dump_traceback_later()
+        with warnings.catch_warnings():
+            # The threads beside us only renew the lease; the child never touches the store.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return os.fork()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _answer(answers: IO[bytes], answer: tuple[bool, Any]) -> None:

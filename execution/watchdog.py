@@ -93,8 +93,8 @@ class Watchdog:
 
     def _take_down_guard(self) -> None:
         if self._on_guard:
+            self._on_guard = False  # first, or a look in between would put it up again
             faulthandler.cancel_dump_traceback_later()
-            self._on_guard = False
 
     def _look(self, signal_number: int, frame: FrameType | None) -> None:
         del signal_number, frame
