@@ -120,7 +120,7 @@ def test_odd_texts_reach_both_databases_as_they_are(lab: Lab, tmp_path: Path) ->
     assert any(each.stream == "record/payments/\U0001f4b6" for each in lab.log())
 
 
-def test_a_gigabyte_on_one_line_costs_no_memory(lab: Lab, tmp_path: Path) -> None:
+def test_a_gigabyte_on_one_line_costs_no_memory(sqlite_lab: Lab, tmp_path: Path) -> None:
     """Scenario 36: 1 GB on one line; packed, so that it is quickly written."""
     import resource
 
@@ -133,10 +133,10 @@ def test_a_gigabyte_on_one_line_costs_no_memory(lab: Lab, tmp_path: Path) -> Non
         stream.write(b"\nP-002,3.25\n")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    result = lab.run(paying([], source=csv_source(str(file))))
+    result = sqlite_lab.run(paying([], source=csv_source(str(file))))
 
     assert result.counts == Counts(read=3, succeeded=2, failed=1)
-    (letter,) = lab.view("dead_letters")
+    (letter,) = sqlite_lab.view("dead_letters")
     assert "1,073,741,825 bytes" in letter["message"]
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 100 * 1024, f"{grown} KiB more"
