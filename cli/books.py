@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..domain.money import format_minor
-from .render import Column, amount, moment, say, write_table
+from .render import amount, moment, say
+from .tables import Column, write_table
 
 if TYPE_CHECKING:
     from ..storage.queries import AccountLine, Balance
@@ -40,7 +41,7 @@ def totals_document(rows: Sequence[Balance]) -> list[Document]:
 def write_balances(rows: Sequence[Balance], *, totals: bool) -> None:
     """The balances as a table, with their totals under it."""
     if not rows:
-        say("Nothing is posted.")
+        say("Nothing is posted here.")
         return
     lines = [_line(row.account, row.currency, row.debit, row.credit, row.exponent) for row in rows]
     if totals:
@@ -82,7 +83,7 @@ def write_statement(lines: Iterable[AccountLine]) -> None:
     columns = (
         Column("effective"),
         Column("record"),
-        Column("text", wraps=True),
+        Column("text", wraps=True, spare=1),
         Column("currency"),
         Column("debit", right=True),
         Column("credit", right=True),

@@ -18,7 +18,7 @@ from ..storage import migrate, sqlite_engine
 from ..storage.engine import store_path
 from ..storage.store import Store
 from .options import Common
-from .render import duration
+from .render import count, duration
 
 PACKAGES = ("SQLAlchemy", "pydantic", "eventsourcing", "msgspec", "pysqlite3", "psycopg", "pyarrow")
 LOW_DISK_BYTES = 1 << 30
@@ -110,7 +110,7 @@ def _store(project: Project) -> Iterator[Finding]:
         yield Finding("Store", "id", store.store_id)
         yield Finding("Store", "schema", migrate.REVISION)
         head = store.log.head()
-        yield Finding("Store", "commits", f"{head.number:,}" if head else "0")
+        yield Finding("Store", "commits", count(head.number if head else 0))
         yield _clock(store)
         yield from _disk(store)
     finally:
@@ -136,8 +136,8 @@ def _disk(store: Store) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(Path(path).parent).free
     size = sum(each.stat().st_size for each in Path(path).parent.glob(Path(path).name + "*"))
-    yield Finding("Store", "size on disk", f"{size / 1e6:,.1f} MB")
+    yield Finding("Store", "size on disk", f"{size / 1e6:.1f} MB")
     problem = (
         "a chunk that does not fit fails its run: make room" if free < LOW_DISK_BYTES else None
     )
-    yield Finding("Store", "free disk", f"{free / 1e9:,.1f} GB", problem=problem)
+    yield Finding("Store", "free disk", f"{free / 1e9:.1f} GB", problem=problem)

@@ -26,12 +26,14 @@ State = Literal["open", "resolved", "all"]
 )
 def list_letters(
     *,
-    run: Annotated[str | None, note("Only of this run: its name, the start of it, or last")] = None,
+    run: Annotated[
+        str | None, note("Only of this run: its name, the start of it, or last", metavar="RUN")
+    ] = None,
     job: Annotated[str | None, note("Only of this job", metavar="NAME")] = None,
     error: Annotated[
         str | None, note("Only with this error: invalid-record, key-conflict, ...", metavar="CODE")
     ] = None,
-    key: Annotated[str | None, note("Only of this key")] = None,
+    key: Annotated[str | None, note("Only of this key", metavar="KEY")] = None,
     state: Annotated[State, note("Open ones where not given", metavar="STATE")] = "open",
     by_error: Annotated[bool, note("One line for each job and error", name="--group")] = False,
     common: Common = COMMON,
@@ -81,10 +83,12 @@ def show_letter(
     from .documents import letter_document, letter_key
     from .render import write_json, write_line
     from .session import open_project, opened
+    from .standing import refuse_unknown
 
     with opened(open_project(common)) as store:
         letters = queries.dead_letters(store, job=job, key=key, state=None)
         if not letters:
+            refuse_unknown(store, job)
             of_job = queries.dead_letters(store, job=job, state=None)
             raise _no_letter(job, key, [letter_key(letter) for letter in of_job])
         shown = [letter_document(letter) | _posted(store, letter) for letter in letters]
@@ -123,7 +127,8 @@ def _posted(store: Store, letter: DeadLetterRow) -> dict[str, Any]:
 def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> None:
     """The letters as a table; ``names`` says which columns differ from row to row."""
     from .documents import letter_key
-    from .render import Column, counted, say, write_table
+    from .render import counted, say
+    from .tables import Column, write_table
 
     if not letters:
         say("No dead letters.")
@@ -154,7 +159,8 @@ def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> N
 
 
 def _tell_groups(groups: list[DeadLetterGroup], *, json: bool) -> None:
-    from .render import Column, count, write_json, write_table
+    from .render import count, write_json
+    from .tables import Column, write_table
 
     if json:
         write_json([asdict(group) for group in groups])
@@ -194,39 +200,41 @@ def _write_letter(document: dict[str, Any]) -> None:
 
 
 def _write_values(title: str, values: Any) -> None:
-    from .render import write_fields, write_line
+    from .render import as_text, write_fields, write_line
 
     write_line()
     write_line(title, style="bold")
     if isinstance(values, dict) and values:
-        write_fields({f"  {name}": _text(value) for name, value in values.items()})
+        write_fields({f"  {name}": as_text(value) for name, value in values.items()})
     else:
-        write_line(f"  {_text(values)}")
+        write_line(f"  {as_text(values)}")
 
 
 def _write_both(failed: Any, posted: dict[str, Any], posted_by: str) -> None:
     """What was posted beside what failed; fields that differ are marked."""
-    from .render import Column, write_line, write_table
+    from .render import as_text, write_line
+    from .tables import Column, write_table
 
     values = failed if isinstance(failed, dict) else {}
     names = dict.fromkeys((*posted, *values))
     write_line()
     write_table(
-        (Column(""), Column("field"), Column(f"posted by run {posted_by}"), Column("this record")),
+        (
+            Column(""),
+            Column("field"),
+            Column(f"posted by run {posted_by}", wraps=True),
+            Column("this record", wraps=True),
+        ),
         [
             (
                 "" if posted.get(name) == values.get(name) else "!",
                 name,
-                _text(posted.get(name, "")),
-                _text(values.get(name, "")),
+                as_text(posted.get(name, "")),
+                as_text(values.get(name, "")),
             )
             for name in names
         ],
     )
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 dead_letters = group(

@@ -61,7 +61,7 @@ class Story:
         done = subprocess.run(
             _command(words),
             cwd=self.folder,
-            env={**os.environ, **(environment or {})},
+            env=_surroundings() | (environment or {}),
             stdout=stream,
             stderr=None if sys.stderr.isatty() else stream,
             check=False,
@@ -76,6 +76,7 @@ class Story:
         done = subprocess.run(
             _command([*words, "--json"]),
             cwd=self.folder,
+            env=_surroundings(),
             capture_output=True,
             text=True,
             check=False,
@@ -99,7 +100,8 @@ class Story:
 def demo(
     *,
     keep: Annotated[
-        Path | None, note("Make the demo's project in this folder, and leave it there")
+        Path | None,
+        note("Make the demo's project in this folder, and leave it there", metavar="DIR"),
     ] = None,
     output: Output = OUTPUT,
 ) -> int:
@@ -128,6 +130,7 @@ def _tell(folder: Path, output: Output) -> int:
     _second_month(story)
     _books(story)
     _prove(story, january, february)
+    _close(story)
     if output.json:
         from .render import write_json
 
@@ -217,6 +220,20 @@ def _prove(story: Story, january: Month, february: Month) -> None:
     story.check("views equal a rebuild from the events", True, views.get("agree"))
 
 
+def _close(story: Story) -> None:
+    """What all of it comes to, and what to type next."""
+    from .render import counted
+
+    story.write()
+    if story.failures:
+        story.write(f"{counted(story.failures, 'figure')} came out otherwise.", style="bold red")
+        return
+    story.write(f"All {len(story.checks)} figures agree.", style="bold green")
+    story.write()
+    story.write("A project of your own, with a job and an input that run at once:")
+    story.write("  storno init payments-jobs")
+
+
 def _prove_run(story: Story, name: str, month: Month) -> None:
     run = story.ask("show", f"payments/{name}")
     failed = sum(month.faults.values())
@@ -252,6 +269,13 @@ def _shown(figure: object) -> str:
 
 def _sorted(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
+
+
+def _surroundings() -> dict[str, str]:
+    """The environment without the store of somebody's books: the demo posts to its own."""
+    from ..execution.project import STORE_VARIABLE
+
+    return {name: value for name, value in os.environ.items() if name != STORE_VARIABLE}
 
 
 def _command(words: Sequence[str]) -> list[str]:

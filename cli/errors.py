@@ -19,6 +19,7 @@ from ..domain.errors import (
 from ..execution.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from cyclopts.argument import Argument
     from cyclopts.exceptions import UnknownCommandError
 
 DONE: Final = 0
@@ -58,7 +59,7 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     if "--debug" in words or os.environ.get("STORNO_DEBUG"):
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
-        _write("interrupted.")
+        _say("Interrupted.")
         return INTERRUPTED
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else FAILED
@@ -75,7 +76,12 @@ def report(error: BaseException, words: Sequence[str]) -> int:
 
 def _usage(error: BaseException) -> str | None:
     """What the parser of the command line says, None where it was not the parser."""
-    from cyclopts.exceptions import CycloptsError, UnknownCommandError
+    from cyclopts.exceptions import (
+        CycloptsError,
+        MissingArgumentError,
+        UnknownCommandError,
+        UnusedCliTokensError,
+    )
 
     if not isinstance(error, CycloptsError):
         return None
@@ -83,7 +89,20 @@ def _usage(error: BaseException) -> str | None:
     chain = " ".join(("storno", *(error.command_chain or ())))
     if isinstance(error, UnknownCommandError):
         return _unknown_command(error, chain)
+    if isinstance(error, UnusedCliTokensError):
+        words = " ".join(map(repr, error.unused_tokens or ()))
+        return f"{chain} takes no {words}.\nSee {chain} --help."
+    if type(error) is MissingArgumentError and error.argument is not None:
+        return f"{chain} needs {_wanted(error.argument)}.\nSee {chain} --help."
     return f"{error}\nSee {chain} --help."
+
+
+def _wanted(argument: Argument) -> str:
+    """What is missing: a word by its place, an option with the word that follows it."""
+    metavar = argument.parameter.metavar
+    if argument.name.startswith("-"):
+        return f"{argument.name} {metavar}" if metavar else f"a value behind {argument.name}"
+    return argument.name
 
 
 def _unknown_command(error: UnknownCommandError, chain: str) -> str:
@@ -105,18 +124,29 @@ def _unforeseen(error: BaseException) -> str:
             "See storno doctor, which says whether the store can be reached; "
             "--debug shows where it happened."
         )
+    if isinstance(error, OSError) and error.filename is not None:
+        return (
+            f"{error.filename}: {error.strerror}.\n"
+            "Check the path, and that this user may use it; --debug shows where it happened."
+        )
     return (
         f"{kind.__name__}: {error}\n"
         "Storno did not expect this, so it is a defect: --debug shows where it happened."
     )
 
 
+def _say(message: str) -> None:
+    from .render import say
+
+    say(message)
+
+
 def _write(message: str) -> None:
-    from .render import stderr
+    from .render import stderr, visible
 
     label = "error: "
     stderr().print(f"[bold red]{label}[/]", end="")
-    stderr().print(message, markup=False, highlight=False, soft_wrap=True)
+    stderr().print(visible(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def _quiet_pipe() -> int:

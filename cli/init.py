@@ -35,8 +35,9 @@ def init(
 
     chosen: Template = import_module(f".templates.{template}", __package__).TEMPLATE
     files = project_files(chosen)
-    _write(folder, files)
-    store = _make_store(folder)
+    place = folder.resolve()  # "new/.." is no new folder
+    _write(place, files)
+    store = _make_store(place)
     if output.json:
         from .render import write_json
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def list_jobs(*, common: Common = COMMON) -> int:
     """List the jobs that storno.toml names, and what could not be loaded."""
     from ..execution.catalog import load_catalog
-    from .render import Column, say, write_json, write_table
+    from .render import say, write_json
     from .session import open_project
+    from .tables import Column, write_table
 
     project = open_project(common)
     catalog = load_catalog(project)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated
 
 from ..domain.errors import NotFoundError
 from .errors import DONE
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..storage.store import Store
 
 Book = Annotated[str, note("The book; main where not given", metavar="NAME")]
+Currency = Annotated[str | None, note("Only in this currency", metavar="CODE")]
+EffectiveTo = Annotated[str | None, note("Only entries effective up to this day", metavar="D")]
 AsOf = Annotated[
     str | None, note("As the books stood then: only what was recorded by that time", metavar="T")
 ]
@@ -22,16 +25,24 @@ AsOf = Annotated[
 @command(
     "trial-balance",
     "storno ledger trial-balance",
+    "storno ledger trial-balance --effective-to 2026-01-31",
     "storno ledger trial-balance --as-of 2026-01-31T18:00:00Z --json",
 )
-def trial_balance(*, book: Book = "main", as_of: AsOf = None, common: Common = COMMON) -> int:
+def trial_balance(
+    *,
+    currency: Currency = None,
+    effective_to: EffectiveTo = None,
+    as_of: AsOf = None,
+    book: Book = "main",
+    common: Common = COMMON,
+) -> int:
     """Show every account's debits and credits, and their totals, which agree."""
     from .books import balance_document, totals_document, write_balances
     from .render import write_json
     from .session import open_project, opened
 
     with opened(open_project(common)) as store:
-        rows = _balances(store, book, as_of=as_of)
+        rows = _balances(store, book, currency=currency, effective_to=effective_to, as_of=as_of)
     if common.json:
         accounts = [balance_document(row) for row in rows]
         write_json({"book": book, "accounts": accounts, "totals": totals_document(rows)})
@@ -48,26 +59,28 @@ def trial_balance(*, book: Book = "main", as_of: AsOf = None, common: Common = C
 def balances(
     *,
     account: Annotated[
-        str | None, note("Only this account, or those of a pattern such as 'expense:*'")
+        str | None,
+        note("Only this account, or those of a pattern such as 'expense:*'", metavar="A"),
     ] = None,
-    currency: Annotated[str | None, note("Only in this currency", metavar="CODE")] = None,
-    effective_to: Annotated[
-        str | None, note("Only entries effective up to this day", metavar="D")
-    ] = None,
+    currency: Currency = None,
+    effective_to: EffectiveTo = None,
     as_of: AsOf = None,
     book: Book = "main",
     common: Common = COMMON,
 ) -> int:
     """Show the balances of accounts."""
     from .books import balance_document, write_balances
-    from .moments import parse_day
     from .render import write_json
     from .session import open_project, opened
 
-    day = parse_day(effective_to, "--effective-to") if effective_to else None
     with opened(open_project(common)) as store:
         rows = _balances(
-            store, book, account=account, currency=currency, effective_to=day, as_of=as_of
+            store,
+            book,
+            account=account,
+            currency=currency,
+            effective_to=effective_to,
+            as_of=as_of,
         )
     if common.json:
         write_json([balance_document(row) for row in rows])
@@ -125,7 +138,7 @@ def entry(
 ) -> int:
     """Show the entries that a record posted, line by line."""
     from .life import entries_of, write_entries
-    from .render import write_json
+    from .render import say, write_json
     from .session import open_project, opened
 
     with opened(open_project(common)) as store:
@@ -134,15 +147,41 @@ def entry(
         write_json(entries)
     else:
         write_entries(entries)
+    if not entries:
+        say(f"Nothing is posted for {key}. See why: storno audit trail {job} {key}")
     return DONE
 
 
-def _balances(store: Store, book: str, *, as_of: str | None, **filters: Any) -> list[Balance]:
+def _balances(
+    store: Store, book: str, *, as_of: str | None, effective_to: str | None, **filters: str | None
+) -> list[Balance]:
+    """The balances that the options choose; says so where nothing can be meant by them."""
     from ..storage import queries
-    from .moments import parse_moment
+    from .moments import parse_day, parse_moment
 
-    moment = parse_moment(as_of, "--as-of", now=dt.datetime.now(dt.UTC)) if as_of else None
-    return queries.balances(store, book=book, as_of=moment, **filters)
+    rows = queries.balances(
+        store,
+        book=book,
+        as_of=parse_moment(as_of, "--as-of", now=dt.datetime.now(dt.UTC)) if as_of else None,
+        effective_to=parse_day(effective_to, "--effective-to") if effective_to else None,
+        **filters,
+    )
+    if not rows:
+        _say_if_unknown(store, book, **filters)
+    return rows
+
+
+def _say_if_unknown(store: Store, book: str, **filters: str | None) -> None:
+    """A book, an account or a currency that nothing was ever posted to may be mistyped."""
+    from ..execution.suggest import did_you_mean
+    from ..storage import queries
+    from .render import say
+
+    posted = queries.balances(store)
+    for name, value in {"book": book, **filters}.items():
+        known = {getattr(row, name) for row in posted}
+        if known and value is not None and not any(fnmatchcase(each, value) for each in known):
+            say(f"Nothing was ever posted to {name} {value!r}.{did_you_mean(value, known)}")
 
 
 def _refuse_unknown(store: Store, name: str, book: str) -> None:

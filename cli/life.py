@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import NotFoundError
 from ..domain.ids import record_stream
 from ..domain.money import format_minor
-from ..execution.suggest import did_you_mean
 from ..storage import queries
 from .documents import event_document
-from .render import Column, clock_text, thousands, write_fields, write_line, write_table
+from .render import as_text, clock_text, thousands, write_fields, write_line
+from .standing import refuse_unknown
+from .tables import Column, write_table
 
 if TYPE_CHECKING:
     from ..storage.queries import RecordedEvent
@@ -29,9 +30,7 @@ def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
     for stream in (record_stream(job, key), f"record/{job}/{key}"):
         if events := queries.stream_events(store, stream):
             return events
-    jobs = {row.job for row in queries.runs(store)}
-    if job not in jobs:
-        raise NotFoundError(f"no job {job!r} ever ran in this store.{did_you_mean(job, jobs)}")
+    refuse_unknown(store, job)
     raise NotFoundError(
         f"job {job} has no record {key!r} in this store. Keys are compared letter by letter."
     )
@@ -118,10 +117,12 @@ def write_trail(events: list[Document]) -> None:
             "run": f"{event['stream'].split('/')[1]}/{data['run']}, attempt {data['attempt']}",
             "by": event["actor"],
             "commit": event["commit"],
+            "idempotency key": data.get("idempotency_key"),
             "input": data.get("location") or f"record {data['ordinal']}",
             "error": data.get("error"),
             "message": data.get("message"),
             "content": _pairs(data.get("record") or data.get("payload")),
+            "output": _pairs(data.get("output")),
             "posted": "; ".join(map(_posted, data.get("entries", ()))),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
@@ -129,7 +130,7 @@ def write_trail(events: list[Document]) -> None:
 
 def _posted(entry: Document) -> str:
     lines = (
-        f"{account} {SIDES[side]} {format_minor(minor, places)} {currency}"
+        f"{account} {SIDES[side]} {thousands(format_minor(minor, places))} {currency}"
         for account, side, minor, currency, places in entry["lines"]
     )
     return ", ".join(lines)
@@ -137,8 +138,8 @@ def _posted(entry: Document) -> str:
 
 def _pairs(values: Any) -> str:
     if isinstance(values, dict):
-        return ", ".join(f"{name}={value}" for name, value in values.items())
-    return "" if values is None else str(values)
+        return ", ".join(f"{name}={as_text(value)}" for name, value in values.items())
+    return "" if values is None else as_text(values)
 
 
 def _line(line: Document) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
+from ..domain.errors import UsageError
+
 OPTIONS = Group("Options", sort_key=50)
 GLOBAL = Group("Global options", sort_key=100)
 
@@ -79,17 +81,34 @@ ACTING = Acting()
 RUNNING = Running()
 
 
-def command(name: str, *examples: str) -> Callable[[Callable[..., int]], App]:
+def at_least_one(limit: int | None) -> int | None:
+    """The limit that ``--limit`` gives.
+
+    Raises:
+        UsageError: it is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: write a number from 1 on.")
+    return limit
+
+
+def command(
+    name: str, *examples: str, usage: str | None = None
+) -> Callable[[Callable[..., int]], App]:
     """Make a function that returns an exit code a command; its docstring is the help.
 
     Args:
         name: as it is typed.
         examples: whole command lines, shown at the end of its help.
+        usage: what follows its name, where cyclopts would not say which words may be left out.
     """
 
     def decorate(function: Callable[..., int]) -> App:
+        program = examples[0].partition(f" {name}")[0]
         app = _app(
-            name, help_epilogue="\n".join(("Examples:", *(f"  {line}" for line in examples)))
+            name,
+            help_epilogue="\n".join(("Examples:", *(f"  {line}" for line in examples))),
+            usage=f"Usage: {program} {name} {usage}" if usage else None,
         )
         app.default(function)
         return app

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from .render import Column, clock_text, count, duration, write_fields, write_line, write_table
+from .reasons import why
+from .render import as_text, clock_text, count, duration, write_fields, write_line
+from .tables import Column, write_table
 
 Document = dict[str, Any]
 COUNT_COLUMNS = (
@@ -26,7 +27,7 @@ def write_run(document: Document) -> None:
     facts = {
         "run": document["run"],
         "state": document["state"],
-        "why": document["message"],
+        "why": why(document["state"], document["message"]),
         "asked to stop": document["stop_requested"],
         "parameters": _pairs(document["parameters"]),
         **{name: count(document[name]) for name in ("read", "succeeded")},
@@ -52,10 +53,10 @@ def write_attempts(rows: Sequence[Document]) -> None:
         Column("why"),
         Column("state", states=True),
         *COUNT_COLUMNS,
-        Column("started"),
+        Column("started", spare=1),
         Column("took", right=True),
-        Column("actor"),
-        Column("worker"),
+        Column("actor", spare=2),
+        Column("worker", spare=3),
     )
     write_table(
         columns,
@@ -64,7 +65,7 @@ def write_attempts(rows: Sequence[Document]) -> None:
                 str(row["attempt"]),
                 row["why"],
                 row["state"],
-                *_counts(row),
+                *counts(row),
                 clock_text(row["started"]),
                 duration(row["seconds"]),
                 row["actor"],
@@ -82,8 +83,8 @@ def write_chunks(rows: Sequence[Document]) -> None:
         Column("status", states=True),
         Column("first record", right=True),
         *COUNT_COLUMNS,
-        Column("attempt", right=True),
-        Column("started"),
+        Column("attempt", right=True, spare=1),
+        Column("started", spare=2),
         Column("took", right=True),
     )
     write_table(
@@ -93,7 +94,7 @@ def write_chunks(rows: Sequence[Document]) -> None:
                 row["chunk"],
                 row["status"],
                 count(row["first_record"]),
-                *_counts(row),
+                *counts(row),
                 str(row["attempt"]),
                 clock_text(row["started"]),
                 duration(row["seconds"]),
@@ -134,10 +135,10 @@ def write_dead_letters(rows: Sequence[Document]) -> None:
 def write_events(rows: Sequence[Document]) -> None:
     """One line for each event."""
     columns = (
-        Column("commit", right=True),
-        Column("recorded"),
+        Column("commit", right=True, spare=2),
+        Column("recorded", spare=1),
         Column("stream"),
-        Column("version", right=True),
+        Column("version", right=True, spare=3),
         Column("event"),
         Column("what", wraps=True),
     )
@@ -159,22 +160,19 @@ def write_events(rows: Sequence[Document]) -> None:
 
 def _gist(data: Document) -> str:
     """What an event says in a few words; the JSON document holds all of it."""
-    counts = data.get("counts", {})
+    outcomes = data.get("counts", {})
     parts = [f"attempt {data['attempt']}"] if "attempt" in data else []
     parts += [str(data[name]) for name in ("why", "reason", "error", "message") if data.get(name)]
-    parts += [f"{number:,} {name}" for name, number in counts.items()]
+    parts += [f"{count(number)} {name}" for name, number in outcomes.items()]
     actor = data.get("actor")
     parts += [f"by {actor['name']}"] if actor else []
     return ", ".join(parts)
 
 
-def _counts(row: Document) -> tuple[str, ...]:
+def counts(row: Document) -> tuple[str, ...]:
+    """The values of ``COUNT_COLUMNS``."""
     return tuple(count(row[column.title]) for column in COUNT_COLUMNS)
 
 
 def _pairs(values: Document) -> str:
-    return ", ".join(f"{name}={_text(value)}" for name, value in values.items())
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return ", ".join(f"{name}={as_text(value)}" for name, value in values.items())

@@ -5,16 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
 from ..domain.money import format_minor
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 PIPE_WIDTH = 100_000
 """In a pipe nothing is cut or wrapped."""
@@ -29,6 +26,10 @@ STATE_STYLES = {
     "abandoned": "dim",
     "released": "dim",
     "resolved": "dim",
+}
+
+_SPELLED_OUT = {
+    code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160)) if chr(code) != "\n"
 }
 
 
@@ -54,7 +55,17 @@ def for_people() -> bool:
 def say(message: str) -> None:
     """A remark on stderr, after all that was written to stdout before it."""
     sys.stdout.flush()
-    stderr().print(message, markup=False, soft_wrap=True)
+    stderr().print(visible(message), markup=False, soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """The text with control characters spelled out: what came in must not steer a terminal."""
+    return text.translate(_SPELLED_OUT)
+
+
+def as_text(value: Any) -> str:
+    """A JSON value for people: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def write_json(document: Any) -> None:
@@ -78,67 +89,18 @@ def write_json_line(document: Any) -> None:
     sys.stdout.flush()
 
 
-class Column(NamedTuple):
-    """A column of a table.
-
-    Attributes:
-        title: its heading.
-        right: whether its values stand on the right, as numbers do.
-        wraps: whether it gives way where the terminal is narrow.
-        states: whether its values are states, with colours of their own.
-    """
-
-    title: str
-    right: bool = False
-    wraps: bool = False
-    states: bool = False
-
-
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Table:
-    """A table without lines: what lines up needs none."""
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=not column.wraps,
-            overflow="fold",
-        )
-    for row in rows:
-        cells = zip(columns, row, strict=True)
-        made.add_row(
-            *(
-                Text(value, style=STATE_STYLES.get(value, "") if column.states else "")
-                for column, value in cells
-            )
-        )
-    return made
-
-
-def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout."""
-    console = stdout()
-    with console.capture() as captured:
-        console.print(table(columns, rows))
-    for line in captured.get().splitlines():
-        console.file.write(f"{line.rstrip()}\n")
-
-
 def write_fields(fields: Mapping[str, str]) -> None:
     """Names and values, one a line."""
     width = max(map(len, fields)) + 2
     console = stdout()
     for name, value in fields.items():
         console.print(f"{name:<{width}}", end="", style="dim")
-        console.print(value, style=STATE_STYLES.get(value, ""), soft_wrap=True)
+        console.print(visible(value), style=STATE_STYLES.get(value, ""), soft_wrap=True)
 
 
 def write_line(text: str = "", style: str = "") -> None:
     """A line of data, or between data."""
-    stdout().print(text, style=style, soft_wrap=True)
+    stdout().print(visible(text), style=style, soft_wrap=True)
 
 
 def count(number: int) -> str:
@@ -193,9 +155,14 @@ def duration(seconds: float | None) -> str:
 
 def rate(records: int, seconds: float | None) -> str:
     """Records per second, ``-`` where too little time has passed to tell."""
-    return f"{records / seconds:,.0f} records/s" if seconds and seconds > 0 else "-"
+    return f"{count(round(records / seconds))} records/s" if seconds and seconds > 0 else "-"
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 dead letter``, ``2 dead letters``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    """``1 dead letter``, ``2,000 dead letters``, for a remark on stderr."""
+    return f"{number:,} {plural(number, noun)}"
+
+
+def plural(number: int, noun: str) -> str:
+    """The noun alone, as it follows the number."""
+    return noun if number == 1 else f"{noun}s"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..domain.errors import UsageError
 from .errors import DEAD_LETTERS, DONE, FAILED, INTERRUPTED
-from .options import RUNNING, Running, command, note
+from .options import RUNNING, Running, at_least_one, command, note
 
 if TYPE_CHECKING:
     from ..execution.job import Job
@@ -64,7 +64,9 @@ def run(
     project = open_project(running)
     definition = find_job(project, job, current=Path.cwd())
     values = parse_parameters(definition, parameters)
-    options = RunOptions(keys=keys, limit=limit, again=again, reason=reason, dry_run=dry_run)
+    options = RunOptions(
+        keys=keys, limit=at_least_one(limit), again=again, reason=reason, dry_run=dry_run
+    )
     return execute(project, definition, values, options, running)
 
 
@@ -74,7 +76,8 @@ def resume(
     /,
     *,
     job: Annotated[
-        str | None, note("Where the job is defined, if storno.toml does not name it")
+        str | None,
+        note("Where the job is defined, if storno.toml does not name it", metavar="JOB"),
     ] = None,
     keys: Keys = (),
     limit: Limit = None,
@@ -90,10 +93,10 @@ def resume(
     from .session import open_project, opened
 
     project = open_project(running)
+    options = RunOptions(keys=keys, limit=at_least_one(limit))
     with opened(project) as store:
         found = find_run(store, run)
     definition = find_job(project, job or found.job, current=Path.cwd())
-    options = RunOptions(keys=keys, limit=limit)
     return execute(project, definition, found.parameters, options, running)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from .errors import DONE
-from .options import COMMON, Common, command, note
+from .options import COMMON, Common, at_least_one, command, note
 
 State = Literal["running", "stopped", "failed", "completed", "abandoned"]
+
+NEWEST = 20
 
 
 @command(
@@ -25,20 +27,21 @@ def runs(
     since: Annotated[
         str | None, note("Only runs started since a day, a time, or 2h or 7d ago", metavar="T")
     ] = None,
-    limit: Annotated[int, note("At most so many; 20 where not given", metavar="N")] = 20,
+    limit: Annotated[int, note("At most so many; 20 where not given", metavar="N")] = NEWEST,
     common: Common = COMMON,
 ) -> int:
     """List runs, newest first."""
     from ..storage import queries
     from .moments import parse_moment
-    from .render import write_json
+    from .render import say, write_json
     from .session import open_project, opened
     from .standing import say_if_unknown, say_what_is_dead, standing
 
     started = parse_moment(since, "--since", now=dt.datetime.now(dt.UTC)) if since else None
+    at_least_one(limit)
     with opened(open_project(common)) as store:
-        rows = queries.runs(store, job=job, state=state, since=started, limit=limit)
-        documents = [standing(store, row) for row in rows]
+        rows = queries.runs(store, job=job, state=state, since=started, limit=limit + 1)
+        documents = [standing(store, row) for row in rows[:limit]]
         if not rows:
             say_if_unknown(store, job)
     if common.json:
@@ -46,12 +49,16 @@ def runs(
     else:
         write_runs(documents)
         say_what_is_dead(documents)
+    if len(rows) > limit:
+        say(f"There are more than these {limit}: --limit shows them.")
     return DONE
 
 
 def write_runs(documents: Sequence[dict[str, Any]]) -> None:
     """The runs as a table."""
-    from .render import Column, clock_text, count, duration, say, write_table
+    from .pages import COUNT_COLUMNS, counts
+    from .render import clock_text, duration, say
+    from .tables import Column, write_table
 
     if not documents:
         say("No runs.")
@@ -59,18 +66,16 @@ def write_runs(documents: Sequence[dict[str, Any]]) -> None:
     columns = (
         Column("run"),
         Column("state", states=True),
-        Column("read", right=True),
-        Column("failed", right=True),
-        Column("attempts", right=True),
-        Column("started"),
+        *COUNT_COLUMNS,
+        Column("attempts", right=True, spare=2),
+        Column("started", spare=1),
         Column("took", right=True),
     )
     rows = [
         (
             each["run"],
             each["state"],
-            count(each["read"]),
-            count(each["failed"]),
+            *counts(each),
             str(each["attempt"]),
             clock_text(each["started"]),
             duration(each["seconds"]),

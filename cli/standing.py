@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..domain.errors import NotFoundError
 from ..domain.ids import RunId
 from ..execution.holding import is_held
 from ..execution.journal import Journal
@@ -54,10 +55,25 @@ def say_what_is_dead(documents: Iterable[Document]) -> None:
 
 def say_if_unknown(store: Store, job: str | None) -> None:
     """A filter that finds nothing may be mistyped."""
-    if job is None or queries.runs(store, job=job, limit=1):
-        return
+    if job is not None and (unknown := _unknown(store, job)):
+        say(unknown)
+
+
+def refuse_unknown(store: Store, job: str) -> None:
+    """A job that never ran has no records.
+
+    Raises:
+        NotFoundError: it never ran in this store.
+    """
+    if unknown := _unknown(store, job):
+        raise NotFoundError(unknown)
+
+
+def _unknown(store: Store, job: str) -> str | None:
+    if queries.runs(store, job=job, limit=1):
+        return None
     known = {row.job for row in queries.runs(store)}
-    say(f"No job {job!r} ever ran in this store.{did_you_mean(job, known)}")
+    return f"No job {job!r} ever ran in this store.{did_you_mean(job, known)}"
 
 
 def _worked_seconds(store: Store, run: str) -> float:

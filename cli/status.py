@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from .errors import DONE
 from .options import COMMON, Common, command, note
+from .reasons import why
 
 if TYPE_CHECKING:
-    from .render import Column
+    from .tables import Column
 
 Word = Annotated[
     str | None, note("A run, the start of one, or last; all that are not finished where not given")
 ]
 
 
-@command("status", "storno status", "storno status payments/2026-01 --json")
+@command(
+    "status",
+    "storno status",
+    "storno status payments/2026-01 --json",
+    usage="[OPTIONS] [RUN]",
+)
 def status(run: Word = None, /, *, common: Common = COMMON) -> int:
     """Say how a run stands, or all runs that are running, stopped or failed."""
     from .render import say, write_json
@@ -34,7 +40,11 @@ def status(run: Word = None, /, *, common: Common = COMMON) -> int:
 
 
 @command(
-    "watch", "storno watch", "storno watch payments/2026-01", "storno watch --json > runs.ndjson"
+    "watch",
+    "storno watch",
+    "storno watch payments/2026-01",
+    "storno watch --json > runs.ndjson",
+    usage="[OPTIONS] [RUN]",
 )
 def watch(
     run: Word = None,
@@ -62,7 +72,8 @@ def watch(
 
 def write_states(states: list[dict[str, Any]]) -> None:
     """How the runs stand, and what to do about those that stand still."""
-    from .render import say, write_table
+    from .render import say
+    from .tables import write_table
 
     write_table(*states_table(states))
     for each in states:
@@ -74,7 +85,8 @@ def states_table(
     states: list[dict[str, Any]],
 ) -> tuple[tuple[Column, ...], list[tuple[str, ...]]]:
     """Columns and rows."""
-    from .render import Column, count, duration
+    from .render import count, duration
+    from .tables import Column
 
     columns = (
         Column("run"),
@@ -82,7 +94,7 @@ def states_table(
         Column("done", right=True),
         Column("read", right=True),
         Column("failed", right=True),
-        Column("for", right=True),
+        Column("for", right=True, spare=1),
         Column("why", wraps=True),
     )
     rows: list[tuple[str, ...]] = [
@@ -105,4 +117,4 @@ def _why(state: dict[str, Any]) -> str:
         return "its process is gone"
     if state["stop_requested"]:
         return f"asked to stop: {state['stop_requested']}"
-    return state["message"] or ""
+    return why(state["state"], state["message"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..domain.money import exponent, format_minor
+from .reasons import why
 from .render import (
     STATE_STYLES,
     amount,
     count,
-    counted,
     duration,
+    plural,
     rate,
     say,
     write_fields,
@@ -55,21 +56,22 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
         return
     letters = result.counts.failed
     words = [f"{result.run} {'tried out, nothing was written,' if dry_run else result.state}"]
-    words += [f"with {counted(letters, 'dead letter')}"] if letters else []
+    words += [f"with {count(letters)} {plural(letters, 'dead letter')}"] if letters else []
     style = "yellow" if letters else STATE_STYLES.get(result.state, "")
     write_line(" ".join(words), style=f"bold {style}".strip())
-    if result.message:
-        write_line(_sentence(result.message))
+    if said := why(result.state, result.message):
+        write_line(_sentence(said))
     write_line()
     write_fields(_facts(result))
     for line in _next(result, dry_run=dry_run):
         say(line)
 
 
-def _sentence(message: str) -> str:
-    """A sentence begins with a capital letter; a path and a single word stay as they are."""
-    first, space, _ = message.partition(" ")
-    return message[:1].upper() + message[1:] if space and first.isalpha() else message
+def _sentence(words: str) -> str:
+    """The words with a capital letter in front, but for a path, and a full stop at their end."""
+    first, space, _ = words.partition(" ")
+    sentence = words[:1].upper() + words[1:] if space and first.isalpha() else words
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _facts(result: RunResult) -> dict[str, str]:

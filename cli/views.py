@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from .errors import CHECK_FAILED, DONE
-from .options import COMMON, Common, command, group
+from .options import COMMON, Common, command, group, note
 
 if TYPE_CHECKING:
     from ..storage.views.check import Comparison, Difference
+    from ..storage.views.rebuild import Rebuilt
 
 
-@command("rebuild", "storno views rebuild")
-def rebuild(*, common: Common = COMMON) -> int:
-    """Make all views anew from the events, and put them in place of the live ones.
+View = Literal["runs", "attempts", "checkpoint", "dead_letters", "movements"]
 
+
+@command(
+    "rebuild",
+    "storno views rebuild",
+    "storno views rebuild movements",
+    usage="[OPTIONS] [VIEW ...]",
+)
+def rebuild(
+    *views: Annotated[View, note("Report on these views alone; on all where not given")],
+    common: Common = COMMON,
+) -> int:
+    """Make the views anew from the events, and put them in place of the live ones.
+
+    All of them are made anew, whichever are named, so that they always agree with each other.
     Runs go on meanwhile, and so does whoever reads.
     """
+    from ..storage import queries
     from ..storage.views.rebuild import rebuild as make
     from .progress import steps
-    from .render import counted, say, write_json
     from .session import open_project, opened
 
-    with opened(open_project(common)) as store, steps("rebuilding the views") as step:
-        rebuilt = make(store.log, step)
-    if common.json:
-        left_over = list(rebuilt.left_over)
-        made = {"events": rebuilt.events, "generation": rebuilt.generation, "left_over": left_over}
-        write_json(made)
-    else:
-        say(f"Rebuilt the views from {counted(rebuilt.events, 'event')}.")
-        if rebuilt.left_over:
-            say("Somebody still reads the old ones; the next rebuild takes them away.")
+    with opened(open_project(common)) as store:
+        with steps("rebuilding the views") as step:
+            rebuilt = make(store.log, step)
+        rows = queries.view_rows(store)
+    chosen = {view: rows[view] for view in dict.fromkeys(views or rows)}
+    _tell_rebuilt(rebuilt, chosen, json=common.json)
     return DONE
+
+
+def _tell_rebuilt(rebuilt: Rebuilt, rows: dict[str, int], *, json: bool) -> None:
+    from .render import count, counted, say, write_json
+    from .tables import Column, write_table
+
+    if json:
+        write_json(rebuilt._asdict() | {"rows": rows})
+        return
+    columns = (Column("view"), Column("rows", right=True))
+    write_table(columns, [(view, count(number)) for view, number in rows.items()])
+    say(f"Rebuilt the views from {counted(rebuilt.events, 'event')}.")
+    if rebuilt.left_over:
+        say("Somebody still reads the old ones; the next rebuild takes them away.")
 
 
 @command("check", "storno views check", "storno views check --json")
@@ -75,7 +98,8 @@ def _document(comparison: Comparison) -> dict[str, Any]:
 
 
 def _write(comparison: Comparison) -> None:
-    from .render import Column, counted, say, write_table
+    from .render import counted, say
+    from .tables import Column, write_table
 
     over = f"{counted(comparison.events, 'event')} in {counted(comparison.commits, 'commit')}"
     if not comparison.total:
@@ -89,7 +113,8 @@ def _write(comparison: Comparison) -> None:
         Column("the events say", wraps=True),
     )
     write_table(columns, [_row(each) for each in comparison.differences])
-    say(f"{counted(comparison.total, 'row')} of the views differ from {over}.")
+    verb = "differs" if comparison.total == 1 else "differ"
+    say(f"{counted(comparison.total, 'row')} of the views {verb} from {over}.")
     say("Mend them: storno views rebuild. Then find out who wrote to the store's tables.")
 
 

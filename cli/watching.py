@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .render import for_people, say, stdout, table, write_json_line, write_line
+from .render import for_people, say, stdout, write_json_line, write_line
 from .standing import unfinished
 from .status import states_table
+from .tables import table
 
 if TYPE_CHECKING:
     from ..storage.store import Store
@@ -18,23 +19,26 @@ ENDED = ("completed", "failed", "stopped", "abandoned")
 
 def follow(store: Store, word: str | None, *, every_seconds: float, json: bool) -> None:
     """Show how the runs stand until none of them is running."""
+    followed = [word] if word else _running(store)
+    if not followed:
+        say("No run is running.")
+        return
+    looks = _looks(store, followed, every_seconds)
     if for_people() and not json:
-        _picture(store, word, every_seconds)
+        _picture(looks)
         return
     seen: dict[str, dict[str, Any]] = {}
-    for states in _looks(store, word, every_seconds):
+    for states in looks:
         for state in states:
             if seen.get(state["run"]) != state:
                 seen[state["run"]] = state
                 write_json_line(state) if json else write_line(_line(state))
 
 
-def _looks(store: Store, word: str | None, every_seconds: float) -> Iterator[list[dict[str, Any]]]:
+def _looks(
+    store: Store, followed: list[str], every_seconds: float
+) -> Iterator[list[dict[str, Any]]]:
     """One look after the other; the last one shows how the runs ended."""
-    followed: list[str] = [word] if word else _running(store)
-    if not followed:
-        say("No run is running.")
-        return
     while True:
         states = [state for name in followed for state in unfinished(store, name)]
         yield states
@@ -47,11 +51,11 @@ def _running(store: Store) -> list[str]:
     return [state["run"] for state in unfinished(store, None) if state["state"] == "running"]
 
 
-def _picture(store: Store, word: str | None, every_seconds: float) -> None:
+def _picture(looks: Iterator[list[dict[str, Any]]]) -> None:
     from rich.live import Live
 
     with Live(console=stdout(), auto_refresh=False) as live:
-        for states in _looks(store, word, every_seconds):
+        for states in looks:
             live.update(table(*states_table(states)), refresh=True)
 
 

@@ -5,6 +5,7 @@ from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
 from .statement import AccountLine, account_lines
+from .views import view_rows
 
 __all__ = [
     "AccountLine",
@@ -27,4 +28,5 @@ __all__ = [
     "run_events",
     "runs",
     "stream_events",
+    "view_rows",
 ]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from storno.cli.views import View
+from storno.storage.sqlite_engine import library
+from storno.storage.views.tables import COLUMNS
 
 from .command import Storno
 
@@ -146,6 +152,100 @@ def test_the_views_agree_and_can_be_rebuilt(ran: Storno) -> None:
     assert rebuilt["events"] == checked["events"] == 244
     assert checked["agree"] is True
     assert ran.json("ledger", "trial-balance") == before
+
+
+def test_a_rebuild_reports_on_the_views_that_are_named(ran: Storno) -> None:
+    rows = ran.json("views", "rebuild")["rows"]
+    ran("dead-letters", "list")
+    some = ran("views", "rebuild", "dead_letters", "runs").stdout
+
+    assert {name: rows[name] for name in ("runs", "attempts", "checkpoint", "dead_letters")} == {
+        "runs": 1,
+        "attempts": 1,
+        "checkpoint": 1,
+        "dead_letters": 3,
+    }
+    assert rows["movements"] > 0
+    assert [line.split() for line in some.splitlines()] == [
+        ["view", "rows"],
+        ["dead_letters", "3"],
+        ["runs", "1"],
+    ]
+    assert ran.json("views", "check")["agree"] is True
+
+
+def test_the_views_that_can_be_named_are_those_there_are() -> None:
+    assert get_args(View) == tuple(COLUMNS)
+
+
+def test_one_row_that_differs_is_said_of_one(ran: Storno) -> None:
+    with closing(library().connect(ran.folder / "storno.db")) as connection:
+        connection.execute("UPDATE runs_g1 SET failed = 2")
+        connection.commit()
+
+    told = ran("views", "check", code=5).stderr
+
+    assert "1 row of the views differs from 244 events in 2 commits." in told
+
+
+EFFECT_JOB = """
+import datetime as dt
+from storno import Context, Effect, Entry, Record, credit, debit, iterable, job
+
+class Transfer(Record):
+    number: str
+
+@job(key="number", source=iterable([{"number": "T1"}]), effect=True)
+def transfers(transfer: Transfer, context: Context) -> Effect:
+    entry = Entry([debit("a", 1, "EUR"), credit("b", 1, "EUR")], effective=dt.date(2026, 1, 31))
+    return Effect(output={"reference": "REF-1", "fee": None}, entries=[entry])
+"""
+
+
+def test_the_trail_shows_what_went_out_and_what_came_back(storno: Storno) -> None:
+    (storno.folder / "jobs.py").write_text(EFFECT_JOB)
+    storno("db", "init")
+    storno("run", "jobs.py:transfers")
+
+    page = storno("audit", "trail", "transfers", "T1").stdout
+    attempted, succeeded = storno.json("audit", "trail", "transfers", "T1")["events"]
+
+    assert f"  idempotency key  {attempted['data']['idempotency_key']}\n" in page
+    assert "  output   reference=REF-1, fee=null\n" in page
+    assert succeeded["data"]["output"] == {"reference": "REF-1", "fee": None}
+
+
+def test_what_was_never_posted_has_no_entry_and_that_is_said(ran: Storno) -> None:
+    told = ran("ledger", "entry", "payments", "P00057")
+
+    assert told.stdout == ""
+    assert "storno audit trail payments P00057" in told.stderr
+    assert ran.json("ledger", "entry", "payments", "P00057") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("trial-balance", "--book", "mian"), "book 'mian'. Did you mean 'main'?"),
+        (("balances", "--currency", "gbp"), "currency 'gbp'. Did you mean 'GBP'?"),
+        (("balances", "--account", "expense:rnt"), "Did you mean 'expense:rent'?"),
+    ],
+)
+def test_a_filter_of_the_books_that_finds_nothing_may_be_mistyped(
+    ran: Storno, words: tuple[str, ...], told: str
+) -> None:
+    assert told in ran("ledger", *words).stderr
+
+
+def test_the_trial_balance_of_a_day(ran: Storno) -> None:
+    document = ran.json("ledger", "trial-balance", "--effective-to", "2026-01-15")
+    balances = ran.json("ledger", "balances", "--effective-to", "2026-01-15")
+
+    assert document["accounts"] == balances
+    [total] = document["totals"]
+    assert total["debit"] == total["credit"]
+    assert Decimal(total["debit"]) == sum(Decimal(row["debit"]) for row in balances)
+    assert ran.json("ledger", "trial-balance", "--currency", "EUR")["accounts"] == []
 
 
 def test_a_store_is_made_once(storno: Storno) -> None:

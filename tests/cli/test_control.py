@@ -80,6 +80,7 @@ def test_stop_ends_it_at_the_end_of_its_chunk(slow: Storno, running: Process) ->
     assert asked["run"] == "slow/once"
     assert (code, document["state"]) == (0, "stopped")
     assert document["read"] % 20 == 0
+    assert "somebody asked it to stop: wrong file" in slow("show", "last").stdout
     assert slow.json("status")[0]["state"] == "stopped"
 
 
@@ -89,8 +90,11 @@ def test_a_signal_stops_it_in_order(slow: Storno, running: Process, number: sign
 
     code, document = ended(running)
 
-    assert (code, document["state"]) == (130, "stopped")
+    assert (code, document["state"], document["message"]) == (130, "stopped", number.name)
     assert document["read"] == slow.json("show", "last")["read"] < RECORDS
+    [line] = slow("status").stdout.splitlines()[1:]
+    assert number.name in line
+    assert line.rsplit("  ", 1)[-1] != number.name
 
 
 def test_a_killed_run_is_seen_dead_and_resumed(slow: Storno, running: Process) -> None:

@@ -35,6 +35,7 @@ def test_exit_codes(error: StornoError, code: int) -> None:
 
 def test_an_interruption_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert report(KeyboardInterrupt(), ["run"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
 
 
 def test_a_message_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

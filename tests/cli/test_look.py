@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from .command import Storno
+from .terminal import on_terminal
 
 MONTH = ("--param", "month=2026-01")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -39,8 +40,16 @@ def test_a_filter_that_finds_nothing_may_be_mistyped(ran: Storno, command: tuple
 def test_a_table_in_a_pipe_is_plain(ran: Storno) -> None:
     header, row = ran("runs").stdout.splitlines()
 
-    assert header.split() == ["run", "state", "read", "failed", "attempts", "started", "took"]
-    assert row.split()[:5] == ["payments/2026-01", "completed", "240", "3", "1"]
+    outcomes = ["read", "succeeded", "skipped", "failed"]
+    assert header.split() == ["run", "state", *outcomes, "attempts", "started", "took"]
+    assert row.split()[:7] == ["payments/2026-01", "completed", "240", "237", "0", "3", "1"]
+
+
+def test_runs_beyond_the_limit_are_not_passed_over_in_silence(ran: Storno) -> None:
+    ran("run", "payments", "--param", "month=2026-02", code=1)
+
+    assert "There are more than these 1" in ran("runs", "--limit", "1").stderr
+    assert ran("runs", "--limit", "2").stderr == ""
 
 
 @pytest.mark.parametrize("word", ["payments/2026-01", "payments/2026", "pay", "last"])
@@ -106,6 +115,12 @@ def test_status_with_nothing_to_say_says_so(ran: Storno) -> None:
     assert "No run is running" in ran("status").stderr
 
 
+def test_watch_draws_nothing_where_nothing_runs(ran: Storno) -> None:
+    screen = on_terminal(ran, "watch")
+
+    assert screen.text.split("\r\n") == ["No run is running.", ""]
+
+
 def test_watch_ends_when_nothing_runs(ran: Storno) -> None:
     assert "No run is running" in ran("watch").stderr
     [line] = ran("watch", "last", "--json").lines
@@ -161,6 +176,21 @@ def test_an_unknown_dead_letter_gets_did_you_mean(ran: Storno) -> None:
     assert (
         "Did you mean 'P00057'?" in ran("dead-letters", "show", "payments", "P0057", code=6).stderr
     )
+
+
+def test_a_dead_letter_of_an_unknown_job_gets_did_you_mean(ran: Storno) -> None:
+    told = ran("dead-letters", "show", "paymets", "P00057", code=6).stderr
+
+    assert "Did you mean 'payments'?" in told
+
+
+def test_nobody_is_told_to_use_a_command_that_is_not_there(ran: Storno) -> None:
+    told = (
+        ran("dead-letters", "list").stdout
+        + ran("dead-letters", "show", "payments", "P00041").stdout
+    )
+
+    assert "discard" not in told
 
 
 def test_a_record_without_a_key_can_be_shown(made: Callable[[str], Storno]) -> None:

@@ -71,6 +71,7 @@ def test_again_needs_a_reason_and_skips_nothing_it_posted_itself(payments: Storn
 
 def test_a_limit_leaves_the_run_stopped_and_resume_goes_on(payments: Storno) -> None:
     stopped = payments("run", "payments", *MONTH, "--limit", "100")
+    assert stopped.stdout.splitlines()[1] == "It worked on as many records as --limit allows."
     resumed = payments.json("resume", "last", code=3)
 
     assert "storno resume payments/2026-01" in stopped.stderr
@@ -88,7 +89,10 @@ def test_a_dry_run_writes_nothing(payments: Storno) -> None:
 
 
 def test_chosen_keys_alone_are_worked_on(payments: Storno) -> None:
-    payments("run", "payments", *MONTH, "--key", "P00003", "--key", "P00004")
+    ran = payments("run", "payments", *MONTH, "--key", "P00003", "--key", "P00004")
+
+    said = "It worked on the chosen keys alone: 2 succeeded, 0 skipped, 0 failed."
+    assert ran.stdout.splitlines()[1] == said
 
     assert payments.json("ledger", "entry", "payments", "P00003")
     payments("ledger", "entry", "payments", "P00005", code=6)
@@ -105,6 +109,9 @@ def test_chosen_keys_alone_are_worked_on(payments: Storno) -> None:
         (("run", "payments", "--param", "month=2026-02"), 1, "payments-2026-02.csv"),
         (("resume", "last"), 6, "there are no runs yet"),
         (("run", "payments", *MONTH, "--actor", " "), 2, "--actor"),
+        (("run", "payments", *MONTH, "--limit", "0"), 2, "--limit 0: write a number from 1 on"),
+        (("resume", "last", "--limit", "-1"), 2, "--limit -1: write a number from 1 on"),
+        (("runs", "--limit", "-1"), 2, "--limit -1: write a number from 1 on"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_exit_code(
@@ -217,6 +224,37 @@ def test_a_terminal_gets_colours_a_bar_and_separators(payments: Storno) -> None:
     assert "payments/2026-01" in screen.text
     assert "begins" not in screen.text
     assert "633,625.55" in screen.text
+
+
+MANY_JOB = """
+import datetime as dt
+from storno import Entry, Record, credit, debit, iterable, job
+
+class Line(Record):
+    number: str
+
+ROWS = [{"number": str(number % 4000)} for number in range(4000)]
+
+@job(key="number", source=iterable(ROWS), tolerance=4000)
+def many(line: Line) -> Entry:
+    if line.number < "2":
+        raise ValueError("no")
+    lines = [debit("a", 1000, "EUR"), credit("b", 1000, "EUR")]
+    return Entry(lines, effective=dt.date(2026, 1, 31))
+"""
+
+
+def test_numbers_in_a_pipe_have_no_separators(storno: Storno) -> None:
+    (storno.folder / "jobs.py").write_text(MANY_JOB)
+    storno("db", "init")
+
+    ran = storno("run", "jobs.py:many", code=3)
+    page = storno("show", "last", "--events").stdout
+
+    assert re.match(r"many/once completed with \d{4} dead letters\n", ran.stdout)
+    assert "," not in ran.stdout.partition("took")[0]
+    assert re.search(r", \d+ records/s\n", ran.stdout)
+    assert "4000 read" in page
 
 
 def test_no_color_is_honoured(payments: Storno) -> None:

@@ -81,6 +81,11 @@ def test_help_may_stand_in_front(storno: Storno) -> None:
         (("run", "payments", "--parm", "month=1"), "Did you mean --param?"),
         (("--json", "runs"), "--json has to follow the command"),
         (("init", "x", "--template", "payrol"), 'Did you mean "payroll"?'),
+        (("views", "rebuild", "run"), 'Did you mean "runs"?'),
+        (("db", "init", "here"), "storno db init takes no 'here'"),
+        (("resume",), "storno resume needs RUN"),
+        (("stop", "last"), "storno stop needs --reason TEXT"),
+        (("dead-letters", "show", "payments"), "storno dead-letters show needs KEY"),
     ],
 )
 def test_an_unknown_word_gets_did_you_mean(
@@ -91,6 +96,28 @@ def test_an_unknown_word_gets_did_you_mean(
     assert told in ran.stderr
     assert "--help" in ran.stderr or "COMMAND" in ran.stderr
     assert ran.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("status",), "storno status [OPTIONS] [RUN]"),
+        (("watch",), "storno watch [OPTIONS] [RUN]"),
+        (("views", "rebuild"), "storno views rebuild [OPTIONS] [VIEW ...]"),
+        (("stop",), "storno stop --reason TEXT [OPTIONS] RUN"),
+    ],
+)
+def test_the_usage_names_the_words(storno: Storno, words: tuple[str, ...], usage: str) -> None:
+    assert storno(*words, "--help").stdout.splitlines()[0] == f"Usage: {usage}"
+
+
+def test_no_option_takes_a_type(storno: Storno) -> None:
+    app = application()
+    pages = [(command.name,) for command in COMMANDS]
+    pages += [(page[0], name) for page in pages for name in app[page[0]] if name[0] != "-"]
+
+    for page in pages:
+        assert not re.search(r"--\w+ (STR|INT|PATH|FLOAT)\b", storno(*page, "--help").stdout), page
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -132,6 +159,34 @@ def test_a_new_project_overwrites_nothing(storno: Storno) -> None:
 
     assert "books exists and is not empty" in ran.stderr
     assert [path.name for path in (storno.folder / "books").iterdir()] == ["ledger.txt"]
+
+
+def test_a_new_project_overwrites_nothing_by_way_of_a_folder_that_is_not_there(
+    storno: Storno,
+) -> None:
+    (storno.folder / "jobs.py").write_text("# mine")
+
+    storno("init", "new/..", code=7)
+
+    assert (storno.folder / "jobs.py").read_text() == "# mine"
+
+
+def test_a_place_that_cannot_be_written_is_no_defect(storno: Storno) -> None:
+    ran = storno("init", "/proc/books", code=1)
+
+    assert "/proc/books: No such file or directory" in ran.stderr
+    assert "defect" not in ran.stderr
+
+
+def test_the_demo_leaves_the_books_of_the_environment_alone(storno: Storno) -> None:
+    storno("db", "init", "--store", "sqlite:///books.db")
+    books = f"sqlite:///{storno.folder}/books.db"
+
+    told = storno("demo", "--keep", "demo", STORNO_STORE=books).stdout
+
+    assert re.search(r"All \d+ figures agree\.", told)
+    assert storno.json("runs", "--store", books) == []
+    assert storno.within("demo").json("views", "check")["agree"] is True
 
 
 def test_the_samples_are_the_same_every_time(storno: Storno) -> None:
