@@ -52,6 +52,9 @@ class ExpectationFailedError(ConflictError):
         self.expected = expected
         self.actual = actual
 
+    def __reduce__(self) -> tuple[type[ExpectationFailedError], tuple[str, int, int]]:
+        return ExpectationFailedError, (self.stream, self.expected, self.actual)
+
 
 class InputChangedError(ConflictError):
     """The input of a run that is to go on is not what the run has read before."""

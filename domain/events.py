@@ -21,7 +21,7 @@ NO_OUTPUT = msgspec.Raw()
 """Left out of the stored state; msgspec cannot read a raw value that may also be null."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of all events."""
 
     TOPIC: ClassVar[str]

@@ -6,10 +6,12 @@ encrypted. All lengths and numbers are 8 bytes, big-endian.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
-from typing import NamedTuple
+
+import msgspec
 
 EMPTY_CHAIN = bytes(32)
 """The previous chain hash of the first commit."""
@@ -21,58 +23,58 @@ _LEAF = b"\x00"
 _NODE = b"\x01"
 
 
-class NewEvent(NamedTuple):
-    """An event to be appended.
+class NewEvents(msgspec.Struct, frozen=True):
+    """Events to be appended in one commit, in order: columns that are aligned by index.
 
     Attributes:
-        stream: the stream's name.
-        version: its place in the stream, from 1.
-        topic: the event class's versioned name.
-        state: what is stored, as it is hashed.
-        leaf: ``event_leaf`` of the four above, 32 bytes; computed before the lock is taken.
+        streams: the streams' names.
+        versions: each event's place in its stream, from 1.
+        topics: the event classes' versioned names.
+        states: what is stored, as it is hashed.
     """
 
-    stream: str
-    version: int
-    topic: str
-    state: bytes
-    leaf: bytes
+    streams: list[str]
+    versions: list[int]
+    topics: list[str]
+    states: list[bytes]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, int, str, bytes]]) -> NewEvents:
+        """Events given one by one: stream, version, topic and state."""
+        events = list(rows)
+        return cls(
+            [stream for stream, _, _, _ in events],
+            [version for _, version, _, _ in events],
+            [topic for _, _, topic, _ in events],
+            [state for _, _, _, state in events],
+        )
+
+    def __len__(self) -> int:
+        return len(self.streams)
 
 
 def event_leaf(stream: str, version: int, topic: str, state: bytes) -> bytes:
     """The 32-byte leaf of one stored event: everything of it but its position."""
-    name = stream.encode()
-    label = topic.encode()
-    return sha256(
-        b"".join(
-            (
-                _LEAF,
-                _LENGTH(len(name)),
-                name,
-                _LENGTH_AND_VERSION(version, len(label)),
-                label,
-                _LENGTH(len(state)),
-                state,
-            )
-        )
-    ).digest()
+    (leaf,) = event_leaves(NewEvents([stream], [version], [topic], [state]))
+    return leaf
 
 
-def event_leaves(
-    streams: Sequence[str], version: int, topic: str, states: Sequence[bytes]
-) -> list[bytes]:
-    """The leaves of many events that share version and topic: ``event_leaf`` of each."""
+def event_leaves(events: NewEvents) -> list[bytes]:
+    """``event_leaf`` of each: a comprehension, because there is one for every record."""
+    names = list(map(str.encode, events.streams))
+    middles = map(_version_and_topic, events.versions, events.topics)
+    return [
+        sha256(
+            b"".join((_LEAF, _LENGTH(len(name)), name, middle, _LENGTH(len(state)), state))
+        ).digest()
+        for name, middle, state in zip(names, middles, events.states, strict=True)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _version_and_topic(version: int, topic: str) -> bytes:
     label = topic.encode()
-    middle = _LENGTH_AND_VERSION(version, len(label)) + label
-    leaves = []
-    for stream, state in zip(streams, states, strict=True):
-        name = stream.encode()
-        leaves.append(
-            sha256(
-                b"".join((_LEAF, _LENGTH(len(name)), name, middle, _LENGTH(len(state)), state))
-            ).digest()
-        )
-    return leaves
+    return _LENGTH_AND_VERSION(version, len(label)) + label
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-
 from . import retrying, troubles
 from .attempt import Attempt, Closing, Setting
-from .committer import Committer
+from .committer import Committer, Pending
 from .decide import Decided, against, as_new, has_repeated_keys
 from .plan import Item
 from .preparation import Prepared
 from .troubles import TROUBLES, Trouble
-from .work import TransientError
+from .work import Outcome, TransientError
 
 Step = Prepared | Trouble
 
@@ -28,7 +26,7 @@ class Ahead(Attempt):
     def work(self) -> None:
         """Go through the chunks, each prepared while the one before it is committed."""
         item: Item | None = self.first()
-        pending: tuple[Step, Closing, Future[None]] | None = None
+        pending: tuple[Step, Closing, Pending] | None = None
         while item is not None:
             step = self._prepare(item)
             if pending is not None:
@@ -36,8 +34,8 @@ class Ahead(Attempt):
             if self.ended:
                 return
             closing = self._close(step)
-            future = self._committer.submit(closing.sealed, self.expect(closing))
-            pending = (step, closing, future)
+            sent = self._committer.submit(closing.sealed, self.expect(closing))
+            pending = (step, closing, sent)
             self._in_flight = closing.counts.read
             if item.crashes:  # the chunk behind it may be what ends the process: first get this in
                 self._settle(*pending)
@@ -59,7 +57,7 @@ class Ahead(Attempt):
             return preparer.prepare(item, tries=number, limit=self._left())
 
         try:
-            return retrying.call(
+            prepared = retrying.call(
                 prepare,
                 self.job.retry,
                 transient=TransientError,
@@ -68,6 +66,9 @@ class Ahead(Attempt):
             )
         except TROUBLES as error:
             return Trouble(item, error, tries, preparer.last_read is not None)
+        if not self._keys_known and not has_repeated_keys(prepared.drawn):
+            prepared.as_new = as_new(prepared.drawn, _outcomes(prepared))
+        return prepared
 
     def _left(self) -> int | None:
         """How many records this chunk may have: the one before it is not settled yet."""
@@ -79,10 +80,9 @@ class Ahead(Attempt):
         return self.closing(step, self._decided(step))
 
     def _decided(self, prepared: Prepared) -> Decided:
-        outcomes, drawn = prepared.outcomes, prepared.drawn
-        assert outcomes is not None, "jobs that only post are worked on before"
-        if not self._keys_known and not has_repeated_keys(drawn):
-            return as_new(drawn, outcomes)
+        if prepared.as_new is not None and not self._keys_known:
+            return prepared.as_new
+        outcomes, drawn = _outcomes(prepared), prepared.drawn
         states = retrying.store_call(lambda: self.journal.records(drawn.streams))
         self._keys_known = bool(states)
         return against(drawn, states, lambda index, _: outcomes[index])
@@ -91,8 +91,14 @@ class Ahead(Attempt):
         """Look keys up from now on, as long as chunks hold keys that the store knows."""
         self._keys_known = True
 
-    def _settle(self, step: Step, closing: Closing, future: Future[None]) -> None:
+    def _settle(self, step: Step, closing: Closing, sent: Pending) -> None:
         """See the commit into the store; where it is refused, decide it anew until it is in."""
-        if not self.settle(closing, future.result):
+        if not self.settle(closing, sent.result):
             self.commit(lambda: self._close(step))
         self._in_flight = 0
+
+
+def _outcomes(prepared: Prepared) -> list[Outcome]:
+    outcomes = prepared.outcomes
+    assert outcomes is not None, "jobs that only post are worked on before"
+    return outcomes

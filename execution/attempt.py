@@ -152,7 +152,7 @@ class Attempt(ABC):
         )
         tail = [proof, *self._claim(following), *self._of_run(moves)]
         return Closing(
-            seal([*decided.events, *tail], new=decided.new, posted=decided.posted),
+            seal([*decided.events, *tail], decided.first),
             proof,
             following,
             moves,

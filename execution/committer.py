@@ -1,17 +1,26 @@
-"""Committing beside the work: one thread, one commit at a time, one chunk ahead."""
+"""Committing beside the work: one commit at a time, one chunk ahead.
+
+A run begins to commit in a thread. Threads take turns at the interpreter, so a run that turns out
+to be long gets a process that commits, and the thread is what remains where there can be none.
+"""
 
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from .journal import Journal
 from .sealing import Sealed
+from .writer_process import WriterGoneError, WriterProcess
+
+_log = logging.getLogger(__name__)
 
 # A commit is a dozen short statements; each gets the interpreter back when the work beside it
 # lets go, by default only after 5 ms. At 0.1 ms a commit of 1,000 records waits 1 ms, not 60.
@@ -21,9 +30,19 @@ SWITCH_SECONDS = 0.0001
 # would walk through them a dozen times a chunk and find nothing: half of the run's time, measured.
 YOUNG_OBJECTS = 200_000
 
+WORTH_A_PROCESS = 2_000
+"""Events after which a run may turn out to be a long one: a process takes a moment to start."""
+
+
+class Pending(Protocol):
+    """A commit under way."""
+
+    def result(self) -> None:
+        """Wait for it, and raise what ``Journal.append`` raised."""
+
 
 class Order(NamedTuple):
-    """A commit to make."""
+    """A commit to make in the thread."""
 
     sealed: Sealed
     expect: Mapping[str, int]
@@ -31,7 +50,7 @@ class Order(NamedTuple):
 
 
 class Committer:
-    """Appends in a thread of its own, so that the next chunk can be prepared meanwhile.
+    """Appends beside the work, so that the next chunk can be prepared meanwhile.
 
     The thread is no executor's: those are waited for when the process ends, and a commit that
     hangs in a database that does not answer would keep the process that somebody interrupts.
@@ -43,6 +62,9 @@ class Committer:
         self._thread = Thread(target=self._work, name="storno-commit", daemon=True)
         self._interval = sys.getswitchinterval()
         self._thresholds = gc.get_threshold()
+        self._events = 0
+        self._process: WriterProcess | None = None
+        self._may_have_process = bool(sys.executable) and _cores() > 1
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -52,18 +74,49 @@ class Committer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        # Whoever interrupts does not wait for a database that may not answer.
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         self._orders.put(None)
-        if kind is None or not issubclass(kind, KeyboardInterrupt):
+        if self._process is not None:
+            self._process.close(wait=not interrupted)
+        if not interrupted:
             self._thread.join()
         sys.setswitchinterval(self._interval)
         gc.set_threshold(*self._thresholds)
         gc.unfreeze()
 
-    def submit(self, sealed: Sealed, expect: Mapping[str, int]) -> Future[None]:
-        """Append in the background; the future tells how it went, as ``Journal.append`` would."""
+    def submit(self, sealed: Sealed, expect: Mapping[str, int]) -> Pending:
+        """Append in the background; the result tells how it went, as ``Journal.append`` would."""
+        self._events += len(sealed.events)
+        process = self._ready_process()
+        if process is not None:
+            try:
+                process.submit(sealed, expect)
+            except WriterGoneError as error:
+                self._give_up(error)
+            except OverflowError:
+                pass  # a sum that only the way through Python can split
+            else:
+                return process
         done: Future[None] = Future()
         self._orders.put(Order(sealed, expect, done))
         return done
+
+    def _ready_process(self) -> WriterProcess | None:
+        if not self._may_have_process or self._events < WORTH_A_PROCESS:
+            return None
+        try:
+            if self._process is None:
+                self._process = WriterProcess(self._journal.url)
+            return self._process if self._process.is_ready() else None
+        except (OSError, WriterGoneError) as error:
+            self._give_up(error)
+            return None
+
+    def _give_up(self, error: Exception) -> None:
+        """Commit in the thread from now on."""
+        _log.warning("commits are made in the run's own process from now on: %s", error)
+        self._may_have_process = False
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:
@@ -73,3 +126,9 @@ class Committer:
                 order.done.set_exception(error)
             else:
                 order.done.set_result(None)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..domain.events import Counts, RecordFailed, RecordSucceeded
@@ -17,10 +17,10 @@ from ..domain.record import (
     evolve,
     standing,
 )
-from ..domain.seal import NewEvent
-from ..projections.changes import Recorded
+from ..projections import ledger
+from ..projections.changes import Movement, Recorded
 from .draw import Drawn
-from .sealing import stored_new
+from .sealing import FirstPostings
 from .work import Outcome
 
 
@@ -29,8 +29,7 @@ class Decided:
     """What a chunk's records come to.
 
     Attributes:
-        new: stored forms of ``posted``, first postings of new keys.
-        posted: successes given apart for speed.
+        first: first postings of new keys, sealed already.
         events: all other record events, in file order, versions in order per stream.
         counts: of all records of the chunk.
         skipped_keys: posted before with the same content.
@@ -38,8 +37,7 @@ class Decided:
     """
 
     counts: Counts
-    new: list[NewEvent] = field(default_factory=list)
-    posted: list[RecordSucceeded] = field(default_factory=list)
+    first: FirstPostings = field(default_factory=FirstPostings)
     events: list[Recorded] = field(default_factory=list)
     skipped_keys: list[str] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
@@ -62,7 +60,8 @@ def as_new(drawn: Drawn, outcomes: list[Outcome]) -> Decided:
             Recorded(stream, 1, each) for stream, each in both if isinstance(each, RecordFailed)
         ]
     counts = Counts(read=len(outcomes), succeeded=len(posted), failed=len(failed))
-    return Decided(counts, stored_new(streams, posted), posted, failed, totals=totals(posted))
+    first = FirstPostings.of(streams, posted)
+    return Decided(counts, first, failed, totals=totals(first.movements))
 
 
 def against(
@@ -106,9 +105,12 @@ def against(
         decided.events.append(Recorded(stream, state.version + 1, event))
         current[stream] = evolve(state, event)
     decided.counts = Counts(read=read, succeeded=succeeded, skipped=skipped, failed=failed)
-    decided.totals = totals(
-        [each.event for each in decided.events if isinstance(each.event, RecordSucceeded)]
+    movements: dict[Movement, list[int]] = {}
+    ledger.fold(
+        movements,
+        [each.event for each in decided.events if isinstance(each.event, RecordSucceeded)],
     )
+    decided.totals = totals(movements)
     return decided
 
 
@@ -158,12 +160,9 @@ def _in_doubt(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
     )
 
 
-def totals(posted: list[RecordSucceeded]) -> dict[str, int]:
+def totals(movements: Mapping[Movement, Sequence[int]]) -> dict[str, int]:
     """Currency to minor units debited."""
     sums: defaultdict[str, int] = defaultdict(int)
-    for event in posted:
-        for entry in event.entries:
-            for line in entry.lines:
-                if line.side == "D":
-                    sums[line.currency] += line.minor
+    for (_, _, currency, _, _, _), (debit, _, _) in movements.items():
+        sums[currency] += debit
     return dict(sums)

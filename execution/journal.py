@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from ..domain import chunk as chunks
-from ..domain import record as records
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
 from ..domain.codec import decode
@@ -24,7 +23,6 @@ from ..domain.errors import (
     StreamConflictError,
 )
 from ..domain.ids import ChunkId, RunId
-from ..domain.record import RecordState
 from ..domain.run import RunState
 from ..storage import leases
 from ..storage.engine import is_aborted, place, writer
@@ -32,6 +30,9 @@ from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
 from . import retrying
 from .sealing import Sealed
+
+if TYPE_CHECKING:
+    from ..domain.record import RecordState
 
 __all__ = ["Journal", "Store", "translate"]
 
@@ -56,9 +57,23 @@ class Journal:
         """Tells the store from every other."""
         return self._store.store_id
 
+    @classmethod
+    def open(cls, url: str) -> Journal:
+        """The store at a URL."""
+        return cls(Store.open(url))
+
+    @property
+    def url(self) -> str:
+        """Enough to open the store in another process, with its password."""
+        return self._store.url
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._store.close()
+
     def elsewhere(self) -> Journal:
         """The same store with connections of its own, for a forked process."""
-        return Journal(Store.open(self._store.url))
+        return Journal.open(self.url)
 
     def run(self, run: RunId) -> RunState:
         """Where a run stands."""
@@ -78,6 +93,9 @@ class Journal:
 
     def records(self, streams: Sequence[str]) -> dict[str, RecordState]:
         """Where the records of these streams stand; those without events are left out."""
+        # Brings pydantic along, which a process that only commits can do without.
+        from ..domain import record as records
+
         with self.talking():
             found = self._log.read_streams(list(dict.fromkeys(streams)))
         states = {}
@@ -93,10 +111,11 @@ class Journal:
 
         Every commit of ours ends with an event that names the run's attempt.
         """
-        last = sealed.events[-1]
+        events = sealed.events
         with self.talking():
-            rows = self._log.read_stream(last.stream, after_version=last.version - 1)
-        return bool(rows) and (rows[0].topic, rows[0].state) == (last.topic, last.state)
+            rows = self._log.read_stream(events.streams[-1], after_version=events.versions[-1] - 1)
+        last = (events.topics[-1], events.states[-1])
+        return bool(rows) and (rows[0].topic, rows[0].state) == last
 
     def append(
         self,
@@ -116,7 +135,6 @@ class Journal:
                 sealed.events,
                 changes=sealed.changes,
                 expect=expect,
-                root=sealed.root,
                 connection=connection,
             )
 

@@ -13,6 +13,7 @@ from ..domain.events import Offset
 from ..domain.record import Record
 from .context import Context
 from .controls import chunk_sums, take_trailer
+from .decide import Decided
 from .draw import Drawn, describe, draw
 from .isolation import Isolated
 from .job import Job
@@ -33,6 +34,7 @@ class Prepared:
         end: no record follows it.
         work: calls the function on a record that has no outcome yet.
         outcomes: of all records, where the job only posts; None where they are made later.
+        as_new: the chunk settled as if the store knew none of its keys.
         controls: what the control totals came to.
         batch_size: how many records were read, of which these may be chosen ones.
     """
@@ -45,6 +47,7 @@ class Prepared:
     end: bool
     work: Work
     outcomes: list[Outcome] | None = None
+    as_new: Decided | None = None
     controls: dict[str, str] = field(default_factory=dict)
     batch_size: int = 0
 

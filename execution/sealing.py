@@ -1,55 +1,58 @@
-"""From events to what the store appends: encoded, hashed and projected before the lock."""
+"""From events to what the store appends: encoded and projected before the lock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import msgspec
 
 from ..domain.codec import encode
 from ..domain.events import RecordSucceeded
-from ..domain.seal import NewEvent, event_leaf, event_leaves, merkle_root
-from ..projections.changes import Changes, Recorded
+from ..domain.seal import NewEvents
+from ..projections import ledger
+from ..projections.changes import Changes, Movement, Recorded
 from ..projections.project import project
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """A commit in waiting: everything that does not depend on its position."""
 
-    events: Sequence[NewEvent]
-    root: bytes
+    events: NewEvents
     changes: Changes
 
 
-def stored(recorded: Recorded) -> NewEvent:
-    """An event as it is stored, with its leaf."""
-    stream, version, event = recorded
-    state = encode(event)
-    return NewEvent(
-        stream, version, event.TOPIC, state, event_leaf(stream, version, event.TOPIC, state)
-    )
+@dataclass(frozen=True, slots=True)
+class FirstPostings:
+    """First postings of new keys, which is what nearly all records are: sealed ahead of the rest.
+
+    Attributes:
+        streams: the records'.
+        states: the events as they are stored.
+        movements: what they move in the ledger.
+    """
+
+    streams: list[str] = field(default_factory=list)
+    states: list[bytes] = field(default_factory=list)
+    movements: dict[Movement, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, streams: list[str], events: Sequence[RecordSucceeded]) -> FirstPostings:
+        """Encode and fold them, column by column, without a branch per record."""
+        movements: dict[Movement, list[int]] = {}
+        ledger.fold(movements, events)
+        return cls(streams, list(map(encode, events)), movements)
 
 
-def stored_new(streams: Sequence[str], events: Sequence[RecordSucceeded]) -> list[NewEvent]:
-    """First postings of new records: the usual chunk, without a branch per record."""
-    topic = RecordSucceeded.TOPIC
-    states = list(map(encode, events))
-    return [
-        NewEvent(stream, 1, topic, state, leaf)
-        for stream, state, leaf in zip(
-            streams, states, event_leaves(streams, 1, topic, states), strict=True
-        )
-    ]
+NONE = FirstPostings()
 
 
-def seal(
-    events: Sequence[Recorded],
-    *,
-    new: Sequence[NewEvent] = (),
-    posted: Sequence[RecordSucceeded] = (),
-) -> Sealed:
-    """Events as one commit; ``new`` are the stored forms of ``posted`` and stand before them."""
-    everything = [*new, *map(stored, events)]
-    return Sealed(
-        everything, merkle_root([event.leaf for event in everything]), project(events, posted)
-    )
+def seal(events: Sequence[Recorded], first: FirstPostings = NONE) -> Sealed:
+    """Events as one commit, behind first postings; where there are such, no others are given."""
+    count = len(first.streams)
+    streams = [*first.streams, *(each.stream for each in events)]
+    versions = [*([1] * count), *(each.version for each in events)]
+    topics = [*([RecordSucceeded.TOPIC] * count), *(each.event.TOPIC for each in events)]
+    states = [*first.states, *(encode(each.event) for each in events)]
+    changes = project(events, first.movements)
+    return Sealed(NewEvents(streams, versions, topics, states), changes)

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ..domain.events import Event
 
 Row = dict[str, Any]
@@ -34,8 +36,7 @@ A plain tuple, because there is one for every line of every record.
 """
 
 
-@dataclass(slots=True)
-class Upsert:
+class Upsert(msgspec.Struct, tag=True):
     """One row, made where it is not there yet.
 
     Attributes:
@@ -49,13 +50,13 @@ class Upsert:
 
     table: str
     key: Keyed
-    put: Row = field(default_factory=dict)
-    add: dict[str, int] = field(default_factory=dict)
+    put: Row = {}
+    add: dict[str, int] = {}
     times: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
 
 
-class Resolved(NamedTuple):
+class Resolved(msgspec.Struct, frozen=True, tag=True):
     """Open dead letters of these records are settled, except those that failed in this commit."""
 
     run: str
@@ -65,7 +66,7 @@ class Resolved(NamedTuple):
     still_failed: frozenset[int]
 
 
-class Released(NamedTuple):
+class Released(msgspec.Struct, frozen=True, tag=True):
     """Claims of this run without an outcome are given back."""
 
     run: str
@@ -83,12 +84,11 @@ KEYS: dict[str, tuple[str, ...]] = {
 COUNTS = ("read", "succeeded", "skipped", "failed", "discarded")
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(msgspec.Struct):
     """Everything that one commit changes, in order."""
 
-    rows: list[Change] = field(default_factory=list)
-    movements: dict[Movement, list[int]] = field(default_factory=dict)
+    rows: list[Change] = []
+    movements: dict[Movement, list[int]] = {}
     """Movement to [debit, credit] in minor units and the number of lines."""
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..domain.events import RecordSucceeded
-from .changes import Changes
+from .changes import Movement
 
 
-def fold(changes: Changes, events: Iterable[RecordSucceeded]) -> None:
+def fold(movements: dict[Movement, list[int]], events: Iterable[RecordSucceeded]) -> None:
     """Add the lines of posted entries."""
-    movements = changes.movements
     for event in events:
         for entry in event.entries:
             book, effective, posting = entry.book, entry.effective, entry.posting

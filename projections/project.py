@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..domain.events import (
     ChunkCompleted,
@@ -13,21 +13,21 @@ from ..domain.events import (
 )
 from ..domain.ids import ChunkId, RunId
 from . import checkpoint, dead_letters, ledger, monitoring
-from .changes import Changes, Recorded
+from .changes import Changes, Movement, Recorded
 
 
-def project(events: Sequence[Recorded], posted: Sequence[RecordSucceeded] = ()) -> Changes:
+def project(events: Sequence[Recorded], movements: Mapping[Movement, list[int]] = {}) -> Changes:
     """What a commit changes.
 
     Args:
-        events: the commit's, in order; all of them, or all but those in ``posted``.
-        posted: successes given apart, where only their entries matter (no stream, no version).
+        events: the commit's, in order; all of them, or all but its successes.
+        movements: what the successes move that were left out.
     """
-    changes = Changes()
+    changes = Changes(movements=dict(movements))
     failed = frozenset(
         recorded.event.ordinal for recorded in events if type(recorded.event) is RecordFailed
     )
-    posted = list(posted)
+    posted: list[RecordSucceeded] = []
     chosen = False
     for recorded in events:
         event = recorded.event
@@ -41,7 +41,7 @@ def project(events: Sequence[Recorded], posted: Sequence[RecordSucceeded] = ()) 
             chunk = ChunkId.parse(recorded.stream)
             chosen = chosen or dead_letters.is_keyed_partition(chunk.partition)
             _fold_chunk(changes, chunk, recorded, failed)
-    ledger.fold(changes, posted)
+    ledger.fold(changes.movements, posted)
     if chosen:
         job = events[0].stream.split("/", 2)[1]
         for event in posted:

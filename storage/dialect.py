@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import sqlalchemy as sa
 
 from ..domain.errors import StornoError
-from ..domain.seal import NewEvent
+from ..domain.seal import NewEvents
 
 
 class Row(NamedTuple):
@@ -71,7 +71,7 @@ class LogDialect(Protocol):
         """The last version of each stream that has events."""
 
     def insert_events(
-        self, connection: sa.Connection, first_position: int, events: Sequence[NewEvent]
+        self, connection: sa.Connection, first_position: int, events: NewEvents
     ) -> None:
         """Insert events at consecutive positions."""
 
@@ -82,6 +82,6 @@ class LogDialect(Protocol):
         """All events of the streams, by stream and version."""
 
     def explain(
-        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: Sequence[NewEvent]
+        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: NewEvents
     ) -> StornoError | None:
         """What a failed append means, if it is a conflict or a held lock; before the rollback."""

@@ -10,13 +10,13 @@ from typing import Final, TypeAlias
 import sqlalchemy as sa
 
 from ..domain.errors import ExpectationFailedError
-from ..domain.seal import EMPTY_CHAIN, NewEvent, commit_leaf, merkle_root
+from ..domain.seal import EMPTY_CHAIN, NewEvents, commit_leaf, event_leaves, merkle_root
 from .dialect import Commit, Head, LogDialect, Row
 from .engine import lock_timeout_seconds, writer
 from .schema import LogTables, log_tables
 from .sqlite import SQLiteLog
 
-__all__ = ["Commit", "EventLog", "NewEvent", "Project", "Row"]
+__all__ = ["Commit", "EventLog", "NewEvents", "Project", "Row"]
 
 Project: TypeAlias = Callable[[sa.Connection, Commit], None]
 """Writes the views that belong to a commit, under the append lock, in its transaction."""
@@ -40,10 +40,9 @@ class EventLog:
 
     def append(
         self,
-        events: Sequence[NewEvent],
+        events: NewEvents,
         *,
         expect: Mapping[str, int] = {},
-        root: bytes | None = None,
         project: Project | None = None,
         connection: sa.Connection | None = None,
     ) -> Commit:
@@ -53,7 +52,6 @@ class EventLog:
             events: at least one; versions of a stream in order.
             expect: streams that must still stand at a version (0: no event), checked under
                 the lock; for streams that the decision read and does not write.
-            root: the Merkle root over the events' leaves, where the caller has it already.
             project: called under the lock after the inserts, before COMMIT.
             connection: a connection of ``writer(engine)`` with a transaction begun, whose own
                 writes are to commit with the events; append ends that transaction.
@@ -68,10 +66,10 @@ class EventLog:
         """
         if not events:
             raise ValueError("a commit holds at least one event")
-        sealed = merkle_root([event.leaf for event in events]) if root is None else root
+        root = merkle_root(event_leaves(events))
         with self._transaction(connection) as current:
             try:
-                return self._append(current, events, expect, sealed, project)
+                return self._append(current, events, root, expect, project)
             except sa.exc.DBAPIError as error:
                 explained = self._database.explain(current, error, events)
                 if explained is None:
@@ -160,9 +158,9 @@ class EventLog:
     def _append(
         self,
         connection: sa.Connection,
-        events: Sequence[NewEvent],
-        expect: Mapping[str, int],
+        events: NewEvents,
         root: bytes,
+        expect: Mapping[str, int],
         project: Project | None,
     ) -> Commit:
         database = self._database

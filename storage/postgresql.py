@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from ..domain.errors import StoreBusyError, StornoError, StreamConflictError
-from ..domain.seal import NewEvent
+from ..domain.seal import NewEvents
 from .binary_arrays import ByteaArray, Int4Array, TextArray
 from .dialect import Commit, Head, LogDialect, Row
 from .schema import LogTables
@@ -85,17 +85,16 @@ class PostgreSQLLog(LogDialect):
 
     @override
     def insert_events(
-        self, connection: sa.Connection, first_position: int, events: Sequence[NewEvent]
+        self, connection: sa.Connection, first_position: int, events: NewEvents
     ) -> None:
-        streams, versions, topics, states, _ = zip(*events, strict=True)
         connection.exec_driver_sql(
             self._insert_events,
             (
                 first_position - 1,
-                TextArray(streams),
-                Int4Array(versions),
-                TextArray(topics),
-                ByteaArray(states),
+                TextArray(events.streams),
+                Int4Array(events.versions),
+                TextArray(events.topics),
+                ByteaArray(events.states),
             ),
         )
 
@@ -120,7 +119,7 @@ class PostgreSQLLog(LogDialect):
 
     @override
     def explain(
-        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: Sequence[NewEvent]
+        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: NewEvents
     ) -> StornoError | None:
         if not isinstance(error.orig, psycopg.Error):
             return None

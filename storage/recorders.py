@@ -12,7 +12,7 @@ from eventsourcing import persistence as es
 from typing_extensions import override
 
 from ..domain.errors import ExpectationFailedError, StornoError, StreamConflictError
-from ..domain.seal import NewEvent, event_leaf
+from ..domain.seal import NewEvents
 from .dialect import Commit
 from .engine import writer
 from .log import EventLog, Project
@@ -102,7 +102,7 @@ class AggregateRecorder(es.AggregateRecorder):
         if not stored_events:
             return []
         with eventsourcing_errors():
-            commit = self.log.append([_new(event) for event in stored_events], project=project)
+            commit = self.log.append(NewEvents.of(map(_row, stored_events)), project=project)
         return list(range(commit.first_position, commit.last_position + 1))
 
     def _originator(self, stream: str) -> UUID | str:
@@ -249,7 +249,5 @@ def _stream(originator_id: UUID | str) -> str:
     return originator_id.hex if isinstance(originator_id, UUID) else originator_id
 
 
-def _new(event: es.StoredEvent) -> NewEvent:
-    stream, version = _stream(event.originator_id), event.originator_version
-    leaf = event_leaf(stream, version, event.topic, event.state)
-    return NewEvent(stream, version, event.topic, event.state, leaf)
+def _row(event: es.StoredEvent) -> tuple[str, int, str, bytes]:
+    return _stream(event.originator_id), event.originator_version, event.topic, event.state

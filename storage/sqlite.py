@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from ..domain.errors import StornoError, StreamConflictError
-from ..domain.seal import NewEvent
+from ..domain.seal import NewEvents
 from .dialect import Commit, Head, LogDialect, Row
 from .schema import LogTables, taken_message
 
@@ -77,18 +77,21 @@ class SQLiteLog(LogDialect):
 
     @override
     def insert_events(
-        self, connection: sa.Connection, first_position: int, events: Sequence[NewEvent]
+        self, connection: sa.Connection, first_position: int, events: NewEvents
     ) -> None:
+        count = len(events)
+        # Column by column: a tuple for every row would cost more than the rest of it.
+        flat: list[Any] = [None] * (5 * count)
+        flat[0::5] = range(first_position, first_position + count)
+        flat[1::5] = events.streams
+        flat[2::5] = events.versions
+        flat[3::5] = events.topics
+        flat[4::5] = events.states
         start = 0
-        for size in _slices(len(events)):
-            # Column by column: a tuple for every row would cost more than the rest of it.
-            columns = list(zip(*events[start : start + size], strict=True))
-            flat: list[Any] = [None] * (5 * size)
-            flat[0::5] = range(first_position + start, first_position + start + size)
-            for place in range(4):
-                flat[place + 1 :: 5] = columns[place]
-            connection.exec_driver_sql(_insert(self._events, size), tuple(flat))
-            start += size
+        for size in _slices(count):
+            stop = start + 5 * size
+            connection.exec_driver_sql(_insert(self._events, size), tuple(flat[start:stop]))
+            start = stop
 
     @override
     def insert_commit(self, connection: sa.Connection, commit: Commit) -> None:
@@ -111,7 +114,7 @@ class SQLiteLog(LogDialect):
 
     @override
     def explain(
-        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: Sequence[NewEvent]
+        self, connection: sa.Connection, error: sa.exc.DBAPIError, events: NewEvents
     ) -> StornoError | None:
         if str(error.orig) != taken_message(self._events):
             return None
@@ -123,10 +126,8 @@ class SQLiteLog(LogDialect):
             "meanwhile. Nothing was written; read it again and decide anew."
         )
 
-    def _taken(
-        self, connection: sa.Connection, events: Sequence[NewEvent]
-    ) -> tuple[str, int] | None:
-        pairs = [(event.stream, event.version) for event in events]
+    def _taken(self, connection: sa.Connection, events: NewEvents) -> tuple[str, int] | None:
+        pairs = list(zip(events.streams, events.versions, strict=True))
         twice = _first_repeated(pairs)
         if twice:
             return twice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, cast
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ..projections.changes import Changes
 from . import migrate
 from .engine import create_engine
-from .log import Commit, EventLog, NewEvent
+from .log import Commit, EventLog, NewEvents
 from .views import generation, writer
 
 
@@ -54,11 +54,10 @@ class Store:
 
     def append(
         self,
-        events: Sequence[NewEvent],
+        events: NewEvents,
         *,
         changes: Changes,
         expect: Mapping[str, int] = {},
-        root: bytes | None = None,
         connection: sa.Connection | None = None,
     ) -> Commit:
         """Append events and write the views in one commit.
@@ -67,7 +66,6 @@ class Store:
             events: at least one; versions of a stream in order.
             changes: what ``project`` makes of the events, all of them.
             expect: streams that must still stand at a version (0: no event).
-            root: the Merkle root over the events' leaves, where the caller has it already.
             connection: of ``writer(engine)``, its transaction begun: what it wrote commits with
                 the events.
 
@@ -83,9 +81,7 @@ class Store:
             tables = generation.live_tables(current)
             writer.write(current, tables, prepared, commit)
 
-        return self.log.append(
-            events, expect=expect, root=root, project=write_views, connection=connection
-        )
+        return self.log.append(events, expect=expect, project=write_views, connection=connection)
 
     def close(self) -> None:
         """Give up the connections."""

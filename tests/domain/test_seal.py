@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from storno.domain.seal import (
     EMPTY_CHAIN,
+    NewEvents,
     commit_leaf,
     event_leaf,
     event_leaves,
@@ -96,13 +97,11 @@ def test_a_commit_leaf_byte_for_byte() -> None:
 STREAMS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
 
-@given(STREAMS, st.integers(1, 100), STREAMS, st.binary(max_size=20))
-def test_leaves_in_bulk_are_the_same_leaves(
-    stream: str, version: int, topic: str, state: bytes
+@given(st.lists(st.tuples(STREAMS, st.integers(1, 100), STREAMS, st.binary(max_size=20))))
+def test_leaves_in_bulk_are_the_leaves_one_by_one(
+    events: list[tuple[str, int, str, bytes]],
 ) -> None:
-    leaf = event_leaf(stream, version, topic, state)
-
-    assert event_leaves([stream, stream], version, topic, [state, state]) == [leaf, leaf]
+    assert event_leaves(NewEvents.of(events)) == [event_leaf(*event) for event in events]
 
 
 @pytest.mark.parametrize(

@@ -7,23 +7,41 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from storno.domain.seal import NewEvent, event_leaf
-from storno.storage.log import EventLog, Row
+from storno.domain.seal import NewEvents, event_leaf
+from storno.storage.log import Commit, EventLog, Row
 
 _Found = TypeVar("_Found")
 
 TOPIC = "test.Happened.v1"
 
 
-def event(stream: str, version: int = 1, state: bytes = b"{}", topic: str = TOPIC) -> NewEvent:
-    return NewEvent(stream, version, topic, state, event_leaf(stream, version, topic, state))
+class New(NamedTuple):
+    """An event to append."""
+
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+
+    @property
+    def leaf(self) -> bytes:
+        return event_leaf(*self)
 
 
-def events(prefix: str, count: int) -> list[NewEvent]:
+def event(stream: str, version: int = 1, state: bytes = b"{}", topic: str = TOPIC) -> New:
+    return New(stream, version, topic, state)
+
+
+def events(prefix: str, count: int) -> list[New]:
     """One event each on ``count`` streams, named in order."""
     return [event(f"{prefix}/{number:06d}") for number in range(count)]
+
+
+def append(log: EventLog, new: Sequence[New], **options: Any) -> Commit:
+    """Append as ``log.append`` does."""
+    return log.append(NewEvents.of(new), **options)
 
 
 def whole_log(log: EventLog) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from threading import Thread
 
-from storno.domain.seal import NewEvent, event_leaf
+from storno.domain.seal import NewEvents
 from storno.storage.engine import create_engine
 from storno.storage.log import EventLog
 
@@ -16,9 +16,7 @@ log = EventLog(create_engine(url))
 def write(thread: int) -> None:
     for number in range(commits):
         streams = [f"{name}/{thread}/{number:04d}/{event}" for event in range(number % 7 + 1)]
-        log.append(
-            [NewEvent(s, 1, "t.v1", b"{}", event_leaf(s, 1, "t.v1", b"{}")) for s in streams]
-        )
+        log.append(NewEvents.of((stream, 1, "t.v1", b"{}") for stream in streams))
 
 
 threads = [Thread(target=write, args=(number,)) for number in range(2)]

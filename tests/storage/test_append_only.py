@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from storno.storage.engine import store_path, writer
 from storno.storage.log import EventLog
 
-from .helpers import events, whole_log
+from .helpers import append, events, whole_log
 
 CHANGES = [
     "UPDATE events SET state = state",
@@ -51,7 +51,7 @@ SQLITE_CHANGES = [
 @pytest.fixture
 def log(engine: sa.Engine) -> EventLog:
     log = EventLog(engine)
-    log.append(events("kept", 3))
+    append(log, events("kept", 3))
     return log
 
 
@@ -75,7 +75,7 @@ def test_changes_are_refused_to_other_clients_of_the_file(sqlite_url: str) -> No
     migrate.init(sqlite_url)
     engine = create_engine(sqlite_url)
     log = EventLog(engine)
-    log.append(events("kept", 3))
+    append(log, events("kept", 3))
     before = whole_log(log), log.commits()
     path = store_path(engine)
     assert path is not None

@@ -23,7 +23,7 @@ from storno.storage.log import EventLog
 from storno.storage.migrate import check, init, store_id
 
 from ..servers import Server
-from .helpers import event, events, start, until, whole_log
+from .helpers import append, event, events, start, until, whole_log
 from .suites import DATABASES
 
 SERVERS = [database for database in DATABASES if database != "sqlite"]
@@ -32,10 +32,10 @@ SERVERS = [database for database in DATABASES if database != "sqlite"]
 def test_a_sqlite_backup_is_a_store(sqlite_url: str, tmp_path: Path) -> None:
     init(sqlite_url)
     log = EventLog(create_engine(sqlite_url))
-    log.append(events("a", 2000))
+    append(log, events("a", 2000))
     file = tmp_path / "copy with space?#%.db"
     backup(sqlite_url, file)
-    log.append([event("later")])
+    append(log, [event("later")])
     copied = create_engine(sa.URL.create("sqlite", database=str(file)))
     check(copied)
     assert store_id(copied) == store_id(log.engine)
@@ -85,7 +85,7 @@ def test_what_is_no_store_is_not_backed_up(sqlite_url: str, tmp_path: Path) -> N
 def test_a_damaged_store_gives_no_backup(sqlite_url: str, tmp_path: Path) -> None:
     init(sqlite_url)
     log = EventLog(create_engine(sqlite_url))
-    log.append(events("a", 5000))
+    append(log, events("a", 5000))
     log.engine.dispose()
     store = tmp_path / "storno.db"
     content = bytearray(store.read_bytes())
@@ -111,7 +111,7 @@ def test_a_postgresql_backup_is_restored_by_pg_restore(
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     init(url)
     log = EventLog(create_engine(url))
-    log.append(events("a", 2000))
+    append(log, events("a", 2000))
     file = tmp_path / "store.dump"
     backup(url, file)
     with create_engine(target).begin() as connection:
@@ -121,7 +121,7 @@ def test_a_postgresql_backup_is_restored_by_pg_restore(
     check(restored.engine)
     assert store_id(restored.engine) == store_id(log.engine)
     assert whole_log(restored) == whole_log(log)
-    assert restored.append([event("later")]).number == 2
+    assert append(restored, [event("later")]).number == 2
     for engine in (restored.engine, log.engine):
         engine.dispose()
 

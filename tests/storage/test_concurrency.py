@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from storno.domain.errors import StoreBusyError, StreamConflictError
+from storno.domain.seal import NewEvents
 from storno.storage.engine import create_engine, store_path, writer
 from storno.storage.log import EventLog
 
-from .helpers import event, events, finish, start, until, whole_log
+from .helpers import append, event, events, finish, start, until, whole_log
 
 COMMITS = 21
 """Commits of each thread of a writing process; sizes go round from 1 to 7."""
@@ -60,7 +61,7 @@ def test_of_two_writers_of_a_version_one_wins(engine: sa.Engine) -> None:
 
     def claim(worker: int) -> None:
         try:
-            log.append([event("chunk/a/1"), event(f"worker/{worker}")])
+            append(log, [event("chunk/a/1"), event(f"worker/{worker}")])
             outcomes.append("won")
         except StreamConflictError:
             outcomes.append("lost")
@@ -85,9 +86,9 @@ def open_read(engine: sa.Engine) -> Iterator[sa.Connection]:
 def test_a_long_read_does_not_stop_writers(engine: sa.Engine) -> None:
     """Scenario 28; on SQLite the reader goes on in its snapshot."""
     log = EventLog(engine)
-    log.append([event("a")])
+    append(log, [event("a")])
     with open_read(engine) as connection:
-        log.append(events("b", 2000))
+        append(log, events("b", 2000))
         if engine.dialect.name == "sqlite":
             assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one() == 1
     assert len(whole_log(log)) == 2001
@@ -96,10 +97,10 @@ def test_a_long_read_does_not_stop_writers(engine: sa.Engine) -> None:
 def test_an_idle_transaction_does_not_stall_readers(engine: sa.Engine) -> None:
     """Scenario 28: not even one that holds the append lock and has inserted."""
     log = EventLog(engine)
-    log.append([event("a")])
+    append(log, [event("a")])
     with writer(engine).begin() as idle:
         log._database.lock(idle)
-        log._database.insert_events(idle, 2, [event("b")])
+        log._database.insert_events(idle, 2, NewEvents.of([event("b")]))
         assert len(whole_log(log)) == 1
         assert log.read_stream("b") == []
         idle.rollback()
@@ -109,7 +110,7 @@ def test_an_idle_reader_sees_the_next_commits(engine: sa.Engine) -> None:
     """A reader that asks again is not kept in an old snapshot by anything of ours."""
     log = EventLog(engine)
     for number in range(1, 4):
-        log.append([event("a", number)])
+        append(log, [event("a", number)])
         assert log.read_log(after_position=number - 1)[0].version == number
 
 
@@ -119,13 +120,13 @@ def test_a_held_lock_is_reported_with_its_holder(engine: sa.Engine) -> None:
     with writer(engine).begin() as connection:
         holder._database.lock(connection)
         with pytest.raises(StoreBusyError) as caught:
-            waiter.append([event("a")])
+            append(waiter, [event("a")])
         connection.rollback()
     message = str(caught.value)
     assert "0.2 seconds" in message
     path = store_path(engine)
     assert (path in message) if path else (f"storno {os.getpid()}@" in message)
-    assert waiter.append([event("a")]).number == 1
+    assert append(waiter, [event("a")]).number == 1
     impatient.dispose()
 
 
@@ -136,7 +137,7 @@ def test_a_killed_writer_leaves_the_lock(engine: sa.Engine) -> None:
     until(log.head)
     writing.kill()
     writing.communicate()
-    commit = log.append([event("after")])
+    commit = append(log, [event("after")])
     assert [row.position for row in whole_log(log)] == list(range(1, commit.last_position + 1))
 
 

@@ -14,7 +14,7 @@ from storno.storage import migrate, sqlite_engine
 from storno.storage.engine import create_engine, store_path, writer
 from storno.storage.log import EventLog
 
-from .helpers import event
+from .helpers import append, event
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_paths_may_hold_any_character(tmp_path: Path) -> None:
     url = sa.URL.create("sqlite", database=str(file))
     migrate.init(url)
     engine = create_engine(url)
-    EventLog(engine).append([event("a")])
+    append(EventLog(engine), [event("a")])
     engine.dispose()
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 

@@ -22,7 +22,7 @@ from storno.storage.recorders import (
 )
 from storno.storage.schema import table_prefix
 
-from .helpers import event
+from .helpers import append, event
 
 
 def environment(url: str, name: str = "", /, **settings: str) -> Environment:
@@ -69,7 +69,7 @@ def test_the_application_without_a_name_is_the_stores_own_log(
 ) -> None:
     factory = factories[""]
     recorder = factory.process_recorder()
-    EventLog(factory.engine).append([event("run/a/1")])
+    append(EventLog(factory.engine), [event("run/a/1")])
     assert recorder.max_notification_id() == 1
     assert recorder.insert_events([stored(1)], tracking=es.Tracking("up", 1)) == [2]
     assert [commit.count for commit in EventLog(factory.engine).commits()] == [1, 1]

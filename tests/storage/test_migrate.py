@@ -19,7 +19,7 @@ from storno.storage.engine import create_engine, store_path, writer
 from storno.storage.log import EventLog
 from storno.storage.migrate import REVISION, VERSION_TABLE, check, init, store_id
 
-from .helpers import event, finish, start
+from .helpers import append, event, finish, start
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_new_store_has_an_id_for_good(engine: sa.Engine) -> None:
 
 
 def test_making_a_store_twice_is_refused_and_changes_nothing(engine: sa.Engine) -> None:
-    EventLog(engine).append([event("a")])
+    append(EventLog(engine), [event("a")])
     identity = store_id(engine)
     with pytest.raises(ConflictError, match="There is a store at"):
         init(engine.url)
@@ -117,7 +117,7 @@ def test_killed_at_any_statement_a_rerun_completes_it(store_url: str) -> None:
     assert int(killed) > 5
     engine = create_engine(store_url)
     check(engine)
-    EventLog(engine).append([event("a")])
+    append(EventLog(engine), [event("a")])
     engine.dispose()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from storno.storage.log import PAGE, EventLog, _after
 
-from .helpers import event, events
+from .helpers import append, event, events
 
 
 @pytest.fixture
@@ -18,15 +18,15 @@ def log(engine: sa.Engine) -> EventLog:
 
 
 def test_a_stream_is_read_in_order_from_a_version(log: EventLog) -> None:
-    log.append([event("a", 1), event("b", 1), event("a", 2)])
-    log.append([event("a", 3)])
+    append(log, [event("a", 1), event("b", 1), event("a", 2)])
+    append(log, [event("a", 3)])
     assert [row.version for row in log.read_stream("a")] == [1, 2, 3]
     assert [row.position for row in log.read_stream("a", after_version=1)] == [3, 4]
     assert log.read_stream("nobody") == []
 
 
 def test_many_streams_are_read_at_once(log: EventLog) -> None:
-    log.append([*events("k", 2 * PAGE + 50), event("k/000007", 2)])
+    append(log, [*events("k", 2 * PAGE + 50), event("k/000007", 2)])
     names = [new.stream for new in events("k", 2 * PAGE + 50)]
     found = log.read_streams([*names, "nobody"])
     assert list(found) == names
@@ -37,8 +37,8 @@ def test_many_streams_are_read_at_once(log: EventLog) -> None:
 
 def test_a_prefix_is_read_bytewise(log: EventLog) -> None:
     names = ["run/a", "run/a/1", "run/a0", "run/A/1", "run/b/1", "run/é/1", "run/z", "s"]
-    log.append([event(name) for name in reversed(names)])
-    log.append([event("run/a/1", 2)])
+    append(log, [event(name) for name in reversed(names)])
+    append(log, [event("run/a/1", 2)])
 
     def read(prefix: str) -> list[tuple[str, int]]:
         return [(row.stream, row.version) for row in log.read_prefix(prefix)]
@@ -51,8 +51,8 @@ def test_a_prefix_is_read_bytewise(log: EventLog) -> None:
 
 
 def test_a_prefix_with_many_events_comes_in_pages(log: EventLog) -> None:
-    log.append([event("a/1", version) for version in range(1, PAGE + 3)])
-    log.append(events("a/2", PAGE))
+    append(log, [event("a/1", version) for version in range(1, PAGE + 3)])
+    append(log, events("a/2", PAGE))
     rows = list(log.read_prefix("a/"))
     assert len(rows) == 2 * PAGE + 2
     assert rows == sorted(rows, key=lambda row: (row.stream.encode(), row.version))
@@ -78,9 +78,9 @@ def test_what_lies_before_the_end_begins_with_the_prefix(prefix: str, other: str
 
 
 def test_the_log_is_read_from_a_position_up_to_a_limit(log: EventLog) -> None:
-    log.append(events("a", 10))
+    append(log, events("a", 10))
     assert [row.position for row in log.read_log(after_position=4, limit=3)] == [5, 6, 7]
     assert log.read_log(after_position=10) == []
-    log.append(events("b", 1))
+    append(log, events("b", 1))
     assert [commit.number for commit in log.commits(after_number=1)] == [2]
     assert [commit.number for commit in log.commits(limit=1)] == [1]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from storno.domain.seal import merkle_root
 from storno.storage.log import EventLog
 
-from .helpers import event, events
+from .helpers import append, event, events
 
 # The inputs and roots of the test tree that Certificate Transparency's implementations share
 # (RFC 6962, section 2.1; certificate-transparency-go, merkletree tests).
@@ -65,9 +65,9 @@ def eight(number: int) -> bytes:
 
 def test_the_chain_is_recomputed_from_the_stored_rows(engine: sa.Engine) -> None:
     log = EventLog(engine)
-    log.append([event("run/a/1", state=b'{"x": 1}')])
-    log.append([*events("record/a", 1005), event("chunk/ü/1", state=bytes(range(256)))])
-    log.append([event("run/a/1", 2)], expect={"chunk/ü/1": 1})
+    append(log, [event("run/a/1", state=b'{"x": 1}')])
+    append(log, [*events("record/a", 1005), event("chunk/ü/1", state=bytes(range(256)))])
+    append(log, [event("run/a/1", 2)], expect={"chunk/ü/1": 1})
 
     with engine.connect() as connection:
         rows = connection.exec_driver_sql(

@@ -16,7 +16,7 @@ from storno.storage.log import EventLog
 from storno.storage.recorders import ApplicationRecorder
 from storno.storage.subscription import PostgreSQLSignal, commit_signal
 
-from .helpers import event, finish, start
+from .helpers import append, event, finish, start
 
 COMMITS = 21
 EVENTS = sum(number % 7 + 1 for number in range(COMMITS)) * 2
@@ -49,7 +49,7 @@ def test_a_commit_wakes_who_waits(log: EventLog, elsewhere: EventLog) -> None:
     thread = Thread(target=listen)
     thread.start()
     for number in range(1, 4):
-        elsewhere.append([event("a", number)])
+        append(elsewhere, [event("a", number)])
         while woken.get(timeout=30) < number:
             pass
     thread.join()
@@ -58,7 +58,7 @@ def test_a_commit_wakes_who_waits(log: EventLog, elsewhere: EventLog) -> None:
 
 def test_a_commit_before_the_wait_is_not_missed(log: EventLog, elsewhere: EventLog) -> None:
     signal = commit_signal(log)
-    elsewhere.append([event("a")])
+    append(elsewhere, [event("a")])
     signal.wait()
     signal.close()
 
@@ -87,10 +87,10 @@ def test_a_subscription_follows_other_processes(log: EventLog) -> None:
 
 
 def test_a_subscription_begins_after_a_position_and_keeps_to_topics(log: EventLog) -> None:
-    log.append([event("a", 1, topic="x.v1"), event("a", 2, topic="y.v1")])
+    append(log, [event("a", 1, topic="x.v1"), event("a", 2, topic="y.v1")])
     recorder = ApplicationRecorder(log, uuids=False)
     with recorder.subscribe(gt=1, topics=["x.v1"]) as subscription:
-        log.append([event("a", 3, topic="y.v1"), event("a", 4, topic="x.v1")])
+        append(log, [event("a", 3, topic="y.v1"), event("a", 4, topic="x.v1")])
         assert next(subscription).originator_version == 4
 
 

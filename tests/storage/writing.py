@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storno.domain.codec import encode
-from storno.domain.seal import NewEvent, event_leaf
+from storno.domain.seal import NewEvents
 from storno.projections.changes import Recorded
 from storno.projections.project import project
 from storno.storage.store import Store
@@ -16,14 +16,12 @@ from ..projections.histories import History, Posting
 def append(store: Store, commits: Iterable[list[Recorded]]) -> None:
     """Append commits, each with its views."""
     for commit in commits:
-        store.append([_new(recorded) for recorded in commit], changes=project(commit))
+        store.append(NewEvents.of(map(_row, commit)), changes=project(commit))
 
 
-def _new(recorded: Recorded) -> NewEvent:
+def _row(recorded: Recorded) -> tuple[str, int, str, bytes]:
     stream, version, event = recorded
-    state = encode(event)
-    leaf = event_leaf(stream, version, event.TOPIC, state)
-    return NewEvent(stream, version, event.TOPIC, state, leaf)
+    return stream, version, event.TOPIC, encode(event)
 
 
 def sample_history(chunks: int = 3, size: int = 5, name: str = "2024-01") -> History:
