@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from ..domain.errors import ConflictError
 from .errors import DONE
@@ -41,12 +41,18 @@ def init(
     if output.json:
         from .render import write_json
 
-        write_json(
-            {"project": str(folder), "template": template, "files": [*files], "store": store}
-        )
+        document = {"project": str(folder), "template": template, "files": [*files]}
+        write_json(document | {"store": store.url})
     else:
         _tell(folder, chosen, store)
     return DONE
+
+
+class _Store(NamedTuple):
+    url: str
+    from_environment: bool
+    """Whether STORNO_STORE names it, and not the project."""
+    made: bool
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
@@ -60,24 +66,29 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         file.write_text(text, encoding="utf-8")
 
 
-def _make_store(folder: Path) -> str:
+def _make_store(folder: Path) -> _Store:
     """Make the project's store; one that STORNO_STORE names may be there already."""
     from ..execution.project import STORE_VARIABLE, Project, without_password
     from ..storage import migrate
 
-    store = Project.find(folder).store
+    setting = Project.find(folder).store
+    store = _Store(without_password(setting.value), setting.origin == STORE_VARIABLE, made=True)
     try:
-        migrate.init(store.value)
+        migrate.init(setting.value)
     except ConflictError:
-        if store.origin != STORE_VARIABLE:
+        if not store.from_environment:
             raise
-    return without_password(store.value)
+        return store._replace(made=False)
+    return store
 
 
-def _tell(folder: Path, template: Template, store: str) -> None:
+def _tell(folder: Path, template: Template, store: _Store) -> None:
     from .render import say
 
-    say(f"Made {folder}: {template.summary.lower()}, and the store {store}.")
+    also = f", and the store {store.url}" if store.made else ""
+    say(f"Made {folder}: {template.summary.lower()}{also}.")
+    if store.from_environment:
+        say(f"STORNO_STORE is set: what is run here is posted to {store.url}.")
     say("")
     say("Next:")
     say(f"  cd {folder}")

@@ -61,6 +61,10 @@ def run(
     from ..execution.results import RunOptions
     from .session import open_project
 
+    if reason and not again:
+        raise UsageError(
+            "--reason goes with --again, which reads a completed run's input once more."
+        )
     project = open_project(running)
     definition = find_job(project, job, current=Path.cwd())
     values = parse_parameters(definition, parameters)

@@ -54,17 +54,22 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
         say(f"{result.run} is {result.state} already, so nothing was done.")
         say(f"To read its input once more: {_again(result)}")
         return
-    letters = result.counts.failed
-    words = [f"{result.run} {'tried out, nothing was written,' if dry_run else result.state}"]
-    words += [f"with {count(letters)} {plural(letters, 'dead letter')}"] if letters else []
-    style = "yellow" if letters else STATE_STYLES.get(result.state, "")
-    write_line(" ".join(words), style=f"bold {style}".strip())
+    style = "yellow" if result.counts.failed else STATE_STYLES.get(result.state, "")
+    write_line(_headline(result, dry_run=dry_run), style=f"bold {style}".strip())
     if said := why(result.state, result.message):
         write_line(_sentence(said))
     write_line()
-    write_fields(_facts(result))
+    write_fields(_facts(result, dry_run=dry_run))
     for line in _next(result, dry_run=dry_run):
         say(line)
+
+
+def _headline(result: RunResult, *, dry_run: bool) -> str:
+    letters = result.counts.failed
+    found = f" with {count(letters)} {plural(letters, 'dead letter')}" if letters else ""
+    if dry_run:
+        return f"{result.run} tried out{found}; nothing was written"
+    return f"{result.run} {result.state}{found}"
 
 
 def _sentence(words: str) -> str:
@@ -74,10 +79,12 @@ def _sentence(words: str) -> str:
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
-def _facts(result: RunResult) -> dict[str, str]:
+def _facts(result: RunResult, *, dry_run: bool) -> dict[str, str]:
     facts = count_facts(result.counts)
     for currency, minor in sorted(result.totals.items()):
-        facts[f"posted {currency}"] = amount(minor, exponent(currency))
+        facts[f"{'would post' if dry_run else 'posted'} {currency}"] = amount(
+            minor, exponent(currency)
+        )
     width = max(map(len, facts.values()))
     facts = {name: value.rjust(width) for name, value in facts.items()}
     facts["took"] = duration(result.seconds)
@@ -102,12 +109,18 @@ def _next(result: RunResult, *, dry_run: bool) -> list[str]:
     if dry_run:
         return []
     lines: list[str] = []
-    if result.counts.failed:
+    if result.counts.failed or _chosen_keys_failed(result):
         lines += ["", "See what failed, and why:", f"  storno dead-letters list --run {result.run}"]
     if result.state in ("stopped", "failed"):
         verb = "Go on with it" if result.state == "stopped" else "Mend the cause, then go on"
         lines += ["", f"{verb}:", f"  storno resume {result.run}"]
     return lines
+
+
+def _chosen_keys_failed(result: RunResult) -> bool:
+    """Chosen keys are outside the run's counts."""
+    message = result.message or ""
+    return message.startswith("keys: ") and ", 0 failed" not in message
 
 
 def _again(result: RunResult) -> str:

@@ -83,8 +83,9 @@ def test_a_limit_leaves_the_run_stopped_and_resume_goes_on(payments: Storno) -> 
 def test_a_dry_run_writes_nothing(payments: Storno) -> None:
     ran = payments("run", "payments", *MONTH, "--dry-run")
 
-    assert "nothing was written" in ran.stdout
-    assert "3 dead letters" in ran.stdout
+    told = "payments/2026-01 tried out with 3 dead letters; nothing was written"
+    assert ran.stdout.splitlines()[0] == told
+    assert "would post GBP  633625.55" in ran.stdout
     assert payments.json("runs") == []
 
 
@@ -109,6 +110,7 @@ def test_chosen_keys_alone_are_worked_on(payments: Storno) -> None:
         (("run", "payments", "--param", "month=2026-02"), 1, "payments-2026-02.csv"),
         (("resume", "last"), 6, "there are no runs yet"),
         (("run", "payments", *MONTH, "--actor", " "), 2, "--actor"),
+        (("run", "payments", *MONTH, "--reason", "late"), 2, "--reason goes with --again"),
         (("run", "payments", *MONTH, "--limit", "0"), 2, "--limit 0: write a number from 1 on"),
         (("resume", "last", "--limit", "-1"), 2, "--limit -1: write a number from 1 on"),
         (("runs", "--limit", "-1"), 2, "--limit -1: write a number from 1 on"),
@@ -163,6 +165,14 @@ def test_every_template_runs_as_its_readme_says(
     totals = project.json("ledger", "trial-balance")["totals"]
     assert totals
     assert all(total["debit"] == total["credit"] for total in totals)
+
+
+def test_a_chosen_key_that_fails_is_pointed_at(payments: Storno) -> None:
+    good = payments("run", "payments", *MONTH, "--key", "P00003")
+    bad = payments("run", "payments", *MONTH, "--key", "P00057")
+
+    assert "dead-letters" not in good.stderr
+    assert "storno dead-letters list --run payments/2026-01" in bad.stderr
 
 
 def test_accounts_outside_the_chart_are_refused_and_too_many_fail_the_run(

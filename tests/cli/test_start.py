@@ -151,6 +151,20 @@ def test_a_new_project_says_what_to_type_next(storno: Storno) -> None:
     assert {"storno.toml", "jobs.py", "README.md", "input", "storno.db"} <= made
 
 
+def test_a_new_project_says_where_its_runs_post_if_the_environment_names_a_store(
+    storno: Storno,
+) -> None:
+    books = f"sqlite:///{storno.folder}/books.db"
+
+    first = storno("init", "first", STORNO_STORE=books).stderr
+    second = storno("init", "second", STORNO_STORE=books).stderr
+
+    assert "Made first: payments to suppliers, and the store" in first
+    assert "Made second: payments to suppliers.\n" in second
+    assert f"what is run here is posted to {books}" in first
+    assert f"what is run here is posted to {books}" in second
+
+
 def test_a_new_project_overwrites_nothing(storno: Storno) -> None:
     (storno.folder / "books").mkdir()
     (storno.folder / "books" / "ledger.txt").write_text("mine")
