@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from ..domain.errors import StornoError
 from ..execution.catalog import load_catalog
-from ..execution.project import Project, resolve_actor
+from ..execution.project import ACTOR_VARIABLE, Project, resolve_actor
 from ..storage import migrate, sqlite_engine
 from ..storage.engine import store_path
 from ..storage.store import Store
@@ -82,7 +83,9 @@ def _settings(project: Project) -> Iterator[Finding]:
         yield Finding("Settings", setting.name, setting.value, setting.origin)
     try:
         actor = resolve_actor(None)
-        yield Finding("Settings", "actor", f"{actor.name} ({actor.os_user} at {actor.host})")
+        origin = ACTOR_VARIABLE if os.environ.get(ACTOR_VARIABLE) else "default"
+        value = f"{actor.name} ({actor.os_user} at {actor.host})"
+        yield Finding("Settings", "actor", value, origin)
     except StornoError as error:
         yield Finding("Settings", "actor", "-", problem=str(error))
 

@@ -67,7 +67,8 @@ class Story:
             check=False,
         )
         if done.returncode == KILLED:
-            self.write("Killed")
+            # The bar could not be taken away any more: the cursor stands at its end.
+            self.write("\nKilled" if sys.stderr.isatty() else "Killed")
         if done.returncode != expect:
             self.check(f"'storno {' '.join(words)}' ends with {expect}", expect, done.returncode)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal, InvalidOperation
@@ -276,7 +277,19 @@ def test_the_doctor_finds_nothing_wrong_with_a_new_project(payments: Storno) -> 
     assert document["sound"] is True
     origins = {found["name"]: found["origin"] for found in document["findings"]}
     assert origins["store"] == "storno.toml"
+    assert origins["actor"] == "default"
     assert "Everything is in order" in payments("doctor").stderr
+
+
+def test_the_doctor_says_where_each_setting_comes_from(payments: Storno) -> None:
+    books = f"sqlite:///{payments.folder}/books.db"
+    payments("db", "init", "--store", books)
+
+    told = payments("doctor", STORNO_STORE=books, STORNO_ACTOR="ada").stdout
+
+    assert re.search(rf"store +{re.escape(books)}  \(STORNO_STORE\)", told)
+    assert re.search(r"actor +ada \(.* at .*\)  \(STORNO_ACTOR\)", told)
+    assert re.search(r"jobs +jobs\.py  \(storno\.toml\)", told)
 
 
 @pytest.mark.parametrize(
