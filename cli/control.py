@@ -25,7 +25,7 @@ def stop(
     from ..execution.project import resolve_actor
     from ..execution.runner import stop_run
     from .find import find_run
-    from .render import say, write_json
+    from .render import say, typed, write_json
     from .session import open_project, opened
 
     project = open_project(acting)
@@ -37,7 +37,7 @@ def stop(
         write_json({"run": str(found.id), "stop_requested": True, "reason": reason})
     else:
         say(f"Asked {found.id} to stop; it does at the end of its chunk.")
-        say(f"See whether it has: storno status {found.id}")
+        say(f"See whether it has: {typed('status', str(found.id))}")
     return DONE
 
 

@@ -104,10 +104,11 @@ def show_letter(
 
 def _no_letter(job: str, key: str, keys: list[str]) -> NotFoundError:
     from ..execution.suggest import did_you_mean
+    from .render import typed
 
     return NotFoundError(
         f"job {job} has no dead letter for {key!r}.{did_you_mean(key, keys)} "
-        f"See storno dead-letters list --job {job} --state all."
+        f"See {typed('dead-letters', 'list', '--job', job, '--state', 'all')}."
     )
 
 
@@ -127,7 +128,7 @@ def _posted(store: Store, letter: DeadLetterRow) -> dict[str, Any]:
 def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> None:
     """The letters as a table; ``names`` says which columns differ from row to row."""
     from .documents import letter_key
-    from .render import counted, say
+    from .render import counted, say, typed
     from .tables import Column, write_table
 
     if not letters:
@@ -155,7 +156,7 @@ def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> N
     first = letters[0]
     say("")
     say(f"{counted(len(letters), 'dead letter')}. See one whole:")
-    say(f"  storno dead-letters show {first.job} {letter_key(first)}")
+    say(f"  {typed('dead-letters', 'show', first.job, letter_key(first))}")
 
 
 def _tell_groups(groups: list[DeadLetterGroup], *, json: bool) -> None:

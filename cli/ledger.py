@@ -138,7 +138,7 @@ def entry(
 ) -> int:
     """Show the entries that a record posted, line by line."""
     from .life import entries_of, write_entries
-    from .render import say, write_json
+    from .render import say, typed, write_json
     from .session import open_project, opened
 
     with opened(open_project(common)) as store:
@@ -148,7 +148,7 @@ def entry(
     else:
         write_entries(entries)
     if not entries:
-        say(f"Nothing is posted for {key}. See why: storno audit trail {job} {key}")
+        say(f"Nothing is posted for {key}. See why: {typed('audit', 'trail', job, key)}")
     return DONE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -56,6 +57,11 @@ def say(message: str) -> None:
     """A remark on stderr, after all that was written to stdout before it."""
     sys.stdout.flush()
     stderr().print(visible(message), markup=False, soft_wrap=True)
+
+
+def typed(*words: str) -> str:
+    """A command as it can be typed, whatever its words hold: ``storno resume 'rents/A B'``."""
+    return shlex.join(("storno", *words))
 
 
 def visible(text: str) -> str:

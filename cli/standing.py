@@ -12,7 +12,7 @@ from ..execution.suggest import did_you_mean
 from ..storage import queries
 from .documents import run_document, seconds_between
 from .find import find_run
-from .render import say
+from .render import say, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,7 @@ def say_what_is_dead(documents: Iterable[Document]) -> None:
     for document in documents:
         if document["alive"] is False:
             name = document["run"]
-            say(f"The process of {name} is gone. Go on with it: storno resume {name}")
+            say(f"The process of {name} is gone. Go on with it: {typed('resume', name)}")
 
 
 def say_if_unknown(store: Store, job: str | None) -> None:

@@ -72,13 +72,13 @@ def watch(
 
 def write_states(states: list[dict[str, Any]]) -> None:
     """How the runs stand, and what to do about those that stand still."""
-    from .render import say
+    from .render import say, typed
     from .tables import write_table
 
     write_table(*states_table(states))
     for each in states:
         if each["alive"] is False or each["state"] in ("stopped", "failed"):
-            say(f"Go on with it: storno resume {each['run']}")
+            say(f"Go on with it: {typed('resume', each['run'])}")
 
 
 def states_table(

@@ -14,6 +14,7 @@ from .render import (
     plural,
     rate,
     say,
+    typed,
     write_fields,
     write_line,
 )
@@ -110,10 +111,11 @@ def _next(result: RunResult, *, dry_run: bool) -> list[str]:
         return []
     lines: list[str] = []
     if result.counts.failed or _chosen_keys_failed(result):
-        lines += ["", "See what failed, and why:", f"  storno dead-letters list --run {result.run}"]
+        listed = typed("dead-letters", "list", "--run", str(result.run))
+        lines += ["", "See what failed, and why:", f"  {listed}"]
     if result.state in ("stopped", "failed"):
         verb = "Go on with it" if result.state == "stopped" else "Mend the cause, then go on"
-        lines += ["", f"{verb}:", f"  storno resume {result.run}"]
+        lines += ["", f"{verb}:", f"  {typed('resume', str(result.run))}"]
     return lines
 
 

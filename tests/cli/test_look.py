@@ -201,6 +201,8 @@ def test_a_record_without_a_key_can_be_shown(made: Callable[[str], Storno]) -> N
         letter for letter in invoices.json("dead-letters", "list") if letter["key"].startswith("~")
     ]
     [shown] = invoices.json("dead-letters", "show", "invoices", keyless["key"])
+    hint = invoices("dead-letters", "list", "--key", keyless["key"], "--job", "invoices").stderr
 
     assert keyless["key"] == "~2026-01/0/222"
+    assert "storno dead-letters show invoices '~2026-01/0/222'" in hint
     assert shown["payload"]["number"] == ""
