@@ -58,7 +58,8 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
     style = "yellow" if result.counts.failed else STATE_STYLES.get(result.state, "")
     write_line(_headline(result, dry_run=dry_run), style=f"bold {style}".strip())
     if said := why(result.state, result.message):
-        write_line(_sentence(said))
+        ends = "." if result.state == "stopped" and not said.endswith(".") else ""
+        write_line(_sentence(said) + ends)
     write_line()
     write_fields(_facts(result, dry_run=dry_run))
     for line in _next(result, dry_run=dry_run):
@@ -74,10 +75,9 @@ def _headline(result: RunResult, *, dry_run: bool) -> str:
 
 
 def _sentence(words: str) -> str:
-    """The words with a capital letter in front, but for a path, and a full stop at their end."""
+    """A sentence begins with a capital letter; a path and a single word stay as they are."""
     first, space, _ = words.partition(" ")
-    sentence = words[:1].upper() + words[1:] if space and first.isalpha() else words
-    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+    return words[:1].upper() + words[1:] if space and first.isalpha() else words
 
 
 def _facts(result: RunResult, *, dry_run: bool) -> dict[str, str]:
