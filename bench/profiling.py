@@ -87,7 +87,7 @@ def profile(folder: Path, databases: Sequence[str], records: int) -> list[Share]
 def _spy(out: Path) -> tuple[str, ...]:
     return (
         str(Path(sys.executable).with_name("py-spy")),
-        *("record", "--format", "raw", "--threads", "--idle", "--nonblocking"),
+        *("record", "--format", "raw", "--threads", "--idle", "--nonblocking", "--subprocesses"),
         *("--rate", str(_SAMPLES_A_SECOND), "--output", str(out), "--"),
     )
 

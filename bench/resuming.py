@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from storno import init_store
 
+from .child import children_of
 from .connect import engine
 from .invoices import write_invoices
 from .report import table
@@ -72,7 +73,8 @@ def _once(database: str, url: str, source: Path, records: int) -> Resumption:
     reader = engine(url)
     first = _start(command)
     _wait(reader, _HEAD, 0, int(records * KILLED_AT), first)
-    first.send_signal(signal.SIGKILL)
+    for process in (first.pid, *children_of(first.pid)):
+        os.kill(process, signal.SIGKILL)
     first.wait()
     head, killed_after = _count(reader, _HEAD, 0), _count(reader, _RECORDS, 0)
     began = time.perf_counter()

@@ -46,8 +46,9 @@ class Outcome:
     Attributes:
         seconds: wall time from opening the file to the last commit; imports and the making of
             tables are left out, in every leg.
-        cpu_seconds: processor time of the leg's process meanwhile, all threads.
-        peak_bytes: the most memory the process ever held.
+        cpu_seconds: processor time of the leg's process meanwhile, all threads, and of processes
+            that it started.
+        peak_bytes: the most memory the process ever held, and the same of those it started.
         stored: counts read back from the store, by name.
     """
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import retrying, troubles
 from .attempt import Attempt, Closing, Setting
 from .committer import Committer, Pending
-from .decide import Decided, against, as_new, has_repeated_keys
+from .decide import Decided, against
 from .plan import Item
-from .preparation import Prepared
+from .preparation import Optimistic, Prepared
 from .troubles import TROUBLES, Trouble
-from .work import Outcome, TransientError
+from .work import TransientError
 
-Step = Prepared | Trouble
+Step = Prepared | Optimistic | Trouble
 
 
 class Ahead(Attempt):
@@ -47,18 +49,37 @@ class Ahead(Attempt):
             self._settle(*pending)
 
     def _prepare(self, item: Item) -> Step:
+        preparer, limit = self.set.preparer, self._left()
+
+        def prepare(tries: int) -> Prepared | Optimistic:
+            if not self._keys_known:
+                optimistic = preparer.prepare_optimistic(item, tries=tries, limit=limit)
+                if optimistic is not None:
+                    return optimistic
+            return preparer.prepare(item, tries=tries, limit=limit)
+
+        return self._with_retries(item, prepare)
+
+    def _prepare_again(self, before: Optimistic) -> Step:
+        """The same chunk with its records, now that one of its keys turns out to be known."""
+        preparer = self.set.preparer
+        return self._with_retries(
+            before.item, lambda tries: preparer.prepare_again(before, tries=tries)
+        )
+
+    def _with_retries(self, item: Item, prepare: Callable[[int], Prepared | Optimistic]) -> Step:
         preparer, observer = self.set.preparer, self.set.observer
         tries = 0
 
-        def prepare(number: int) -> Prepared:
+        def count_and_prepare(number: int) -> Prepared | Optimistic:
             nonlocal tries
             tries = number
             preparer.last_read = None
-            return preparer.prepare(item, tries=number, limit=self._left())
+            return prepare(number)
 
         try:
-            prepared = retrying.call(
-                prepare,
+            return retrying.call(
+                count_and_prepare,
                 self.job.retry,
                 transient=TransientError,
                 interrupt=self.set.flag.event,
@@ -66,23 +87,23 @@ class Ahead(Attempt):
             )
         except TROUBLES as error:
             return Trouble(item, error, tries, preparer.last_read is not None)
-        if not self._keys_known and not has_repeated_keys(prepared.drawn):
-            prepared.as_new = as_new(prepared.drawn, _outcomes(prepared))
-        return prepared
 
     def _left(self) -> int | None:
         """How many records this chunk may have: the one before it is not settled yet."""
         return None if self.remaining is None else max(self.remaining - self._in_flight, 1)
 
     def _close(self, step: Step) -> Closing:
-        if isinstance(step, Trouble):
-            return troubles.closing(self, step)
-        return self.closing(step, self._decided(step))
+        match step:
+            case Trouble():
+                return troubles.closing(self, step)
+            case Optimistic():
+                return self.closing(step, step.decided)
+            case Prepared():
+                return self.closing(step, self._decided(step))
 
     def _decided(self, prepared: Prepared) -> Decided:
-        if prepared.as_new is not None and not self._keys_known:
-            return prepared.as_new
-        outcomes, drawn = _outcomes(prepared), prepared.drawn
+        outcomes, drawn = prepared.outcomes, prepared.drawn
+        assert outcomes is not None, "jobs that only post are worked on before"
         states = retrying.store_call(lambda: self.journal.records(drawn.streams))
         self._keys_known = bool(states)
         return against(drawn, states, lambda index, _: outcomes[index])
@@ -93,12 +114,13 @@ class Ahead(Attempt):
 
     def _settle(self, step: Step, closing: Closing, sent: Pending) -> None:
         """See the commit into the store; where it is refused, decide it anew until it is in."""
+
+        def decide() -> Closing:
+            nonlocal step
+            if self._keys_known and isinstance(step, Optimistic):
+                step = self._prepare_again(step)
+            return self._close(step)
+
         if not self.settle(closing, sent.result):
-            self.commit(lambda: self._close(step))
+            self.commit(decide)
         self._in_flight = 0
-
-
-def _outcomes(prepared: Prepared) -> list[Outcome]:
-    outcomes = prepared.outcomes
-    assert outcomes is not None, "jobs that only post are worked on before"
-    return outcomes

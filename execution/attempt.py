@@ -23,7 +23,7 @@ from .decide import Decided
 from .job import Job
 from .journal import Journal
 from .plan import Item, Plan
-from .preparation import Prepared, Preparer
+from .preparation import Extent, Preparer
 from .results import FencedError, Observer
 from .sealing import Sealed, seal
 from .signals import StopFlag
@@ -124,7 +124,7 @@ class Attempt(ABC):
         """The chunk that was claimed with the attempt's first event."""
         return self._queue.pop(0)
 
-    def closing(self, prepared: Prepared, decided: Decided) -> Closing:
+    def closing(self, prepared: Extent, decided: Decided) -> Closing:
         """How a chunk is committed, now that its records' outcomes are known."""
         item, counts = prepared.item, decided.counts
         following = self._following(item, prepared.next_offset, prepared.read, prepared.end)
@@ -201,7 +201,7 @@ class Attempt(ABC):
         return Closing(seal(recorded), recorded[0], run_events=moves)
 
     def _fault(
-        self, prepared: Prepared, counts: Counts, redone: int, *, at_end: bool
+        self, prepared: Extent, counts: Counts, redone: int, *, at_end: bool
     ) -> tuple[str, str] | None:
         breach = self.tally.breach(self.job, counts, at_end=at_end)
         if breach is not None:

@@ -15,7 +15,7 @@ from .attempt import Closing, Setting
 from .careful import Careful
 from .decide import Decided
 from .plan import Item
-from .preparation import Prepared
+from .preparation import Extent, Prepared
 from .sealing import seal
 
 
@@ -60,7 +60,7 @@ class Chosen(Careful):
             self._missing.pop(key, None)
         return prepared
 
-    def closing(self, prepared: Prepared, decided: Decided) -> Closing:
+    def closing(self, prepared: Extent, decided: Decided) -> Closing:
         """The chosen records, with a chunk of their own that says so."""
         item, chunk = prepared.item, prepared.item.chunk
         completed = ChunkCompleted(

@@ -64,7 +64,7 @@ class Committer:
         self._thresholds = gc.get_threshold()
         self._events = 0
         self._process: WriterProcess | None = None
-        self._may_have_process = bool(sys.executable) and _cores() > 1
+        self._may_have_process = _has_interpreter() and _cores() > 1
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -126,6 +126,11 @@ class Committer:
                 order.done.set_exception(error)
             else:
                 order.done.set_result(None)
+
+
+def _has_interpreter() -> bool:
+    """Whether a process can be started from here; a frozen program would start itself again."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
 def _cores() -> int:

@@ -43,25 +43,36 @@ class Decided:
     totals: dict[str, int] = field(default_factory=dict)
 
 
-def has_repeated_keys(drawn: Drawn) -> bool:
-    """Whether a stream appears twice, so that the records must be settled one after the other."""
-    return len(set(drawn.streams)) != len(drawn.streams)
+@dataclass(slots=True)
+class AsNew:
+    """Settles a chunk as if the store knew none of its keys; a conflict tells when it does.
 
+    Slice by slice: of what was added only what is appended is kept.
+    """
 
-def as_new(drawn: Drawn, outcomes: list[Outcome]) -> Decided:
-    """Settle a chunk as if the store knew none of its keys; a conflict tells when it does."""
-    streams = drawn.streams
-    posted = [outcome for outcome in outcomes if isinstance(outcome, RecordSucceeded)]
-    failed: list[Recorded] = []
-    if len(posted) < len(outcomes):
-        both = list(zip(streams, outcomes, strict=True))
-        streams = [stream for stream, outcome in both if isinstance(outcome, RecordSucceeded)]
-        failed = [
-            Recorded(stream, 1, each) for stream, each in both if isinstance(each, RecordFailed)
-        ]
-    counts = Counts(read=len(outcomes), succeeded=len(posted), failed=len(failed))
-    first = FirstPostings.of(streams, posted)
-    return Decided(counts, first, failed, totals=totals(first.movements))
+    _first: FirstPostings = field(default_factory=FirstPostings)
+    _failed: list[Recorded] = field(default_factory=list)
+
+    def add(self, streams: Sequence[str], outcomes: Sequence[Outcome]) -> None:
+        """Settle the next records; streams and outcomes are aligned."""
+        posted = [outcome for outcome in outcomes if isinstance(outcome, RecordSucceeded)]
+        if len(posted) < len(outcomes):
+            both = list(zip(streams, outcomes, strict=True))
+            streams = [stream for stream, outcome in both if isinstance(outcome, RecordSucceeded)]
+            self._failed += [
+                Recorded(stream, 1, each) for stream, each in both if isinstance(each, RecordFailed)
+            ]
+        self._first.add(streams, posted)
+
+    def decided(self) -> Decided | None:
+        """What they come to; None where a key repeats: then one must be settled after the other."""
+        first, failed = self._first, self._failed
+        streams = {*first.streams, *(each.stream for each in failed)}
+        succeeded = len(first.streams)
+        if len(streams) < succeeded + len(failed):
+            return None
+        counts = Counts(read=succeeded + len(failed), succeeded=succeeded, failed=len(failed))
+        return Decided(counts, first, failed, totals=totals(first.movements))
 
 
 def against(

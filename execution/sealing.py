@@ -22,7 +22,7 @@ class Sealed(msgspec.Struct, frozen=True):
     changes: Changes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FirstPostings:
     """First postings of new keys, which is what nearly all records are: sealed ahead of the rest.
 
@@ -36,19 +36,16 @@ class FirstPostings:
     states: list[bytes] = field(default_factory=list)
     movements: dict[Movement, list[int]] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, streams: list[str], events: Sequence[RecordSucceeded]) -> FirstPostings:
-        """Encode and fold them, column by column, without a branch per record."""
-        movements: dict[Movement, list[int]] = {}
-        ledger.fold(movements, events)
-        return cls(streams, list(map(encode, events)), movements)
+    def add(self, streams: Sequence[str], events: Sequence[RecordSucceeded]) -> None:
+        """Encode and fold some more, column by column, without a branch per record."""
+        self.streams += streams
+        self.states += map(encode, events)
+        ledger.fold(self.movements, events)
 
 
-NONE = FirstPostings()
-
-
-def seal(events: Sequence[Recorded], first: FirstPostings = NONE) -> Sealed:
+def seal(events: Sequence[Recorded], first: FirstPostings | None = None) -> Sealed:
     """Events as one commit, behind first postings; where there are such, no others are given."""
+    first = first or FirstPostings()
     count = len(first.streams)
     streams = [*first.streams, *(each.stream for each in events)]
     versions = [*([1] * count), *(each.version for each in events)]

@@ -28,6 +28,7 @@ from .sealing import Sealed
 
 _LENGTH: Final = Struct(">Q")
 _READY: Final = b"ready"
+_NO_MORE: Final = b""
 
 # A chunk's order is half a megabyte. Where the pipe holds it, it is written in one go, and not
 # piece by piece as the other side reads.
@@ -57,7 +58,11 @@ class WriterProcess:
     """Commits for one attempt at a run, one commit at a time."""
 
     def __init__(self, url: str) -> None:
-        code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
+        code = (
+            "import os, sys; parent = os.getppid(); "
+            f"sys.path[:] = {list(map(str, sys.path))!r}; "
+            f"from {__name__} import serve; serve(parent)"
+        )
         self._process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
@@ -79,7 +84,7 @@ class WriterProcess:
         Raises:
             WriterGoneError: it ended.
         """
-        if not self._is_ready and select.select([self._answers], [], [], 0)[0]:
+        if not self._is_ready and _is_readable(self._answers.fileno(), 0):
             self._receive()
             self._is_ready = True
         return self._is_ready
@@ -91,10 +96,13 @@ class WriterProcess:
             WriterGoneError: it ended; nothing is written.
             OverflowError: a number is over 64 bits; nothing was sent.
         """
+        order = _encode(Order(sealed, expect))
+        self._is_ready = False  # for anything else, as long as it has one half of this
         try:
-            _send(self._orders, _encode(Order(sealed, expect)))
+            _send(self._orders, order)
         except BrokenPipeError:
             raise self._gone() from None
+        self._is_ready = True
 
     def result(self) -> None:
         """Wait for the commit that was begun.
@@ -108,10 +116,15 @@ class WriterProcess:
             raise error
 
     def close(self, *, wait: bool = True) -> None:
-        """Let it end, behind the commit it is at; one that has not begun to commit, at once."""
-        if not self._is_ready:
+        """Let it end: behind the commit it is at, and at once where it has no whole order."""
+        if self._is_ready:
+            # The end of its input may be far off: a child that the job has forked has it as well.
+            os.set_blocking(self._orders.fileno(), False)
+            with suppress(BrokenPipeError, BlockingIOError):
+                _send(self._orders, _NO_MORE)
+        else:
             self._process.kill()
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError, BlockingIOError):
             self._orders.close()
         if wait:
             self._process.wait()
@@ -128,15 +141,19 @@ class WriterProcess:
         return WriterGoneError(f"the process that commits ended with exit code {code}")
 
 
-def serve() -> None:
-    """What the process does: open the store, then one commit after the other."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run's process decides when it is over
-    orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+def serve(parent: int) -> None:
+    """What the process does: open the store, then one commit after the other.
+
+    Args:
+        parent: the process that has started this one.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):  # the run's process decides when it is over
+        signal.signal(each, signal.SIG_IGN)
+    orders, answers = Inbox(0, parent), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints is no answer
     code = 1
     with suppress(Exception):  # the run's process tries again itself, and meets what is wrong
-        url = _receive(orders)
-        if url is not None:
+        if url := orders.receive():
             journal = Journal.open(url.decode())
             gc.freeze()
             _send(answers, _READY)
@@ -146,15 +163,46 @@ def serve() -> None:
     os._exit(code)
 
 
-def _serve(journal: Journal, orders: IO[bytes], answers: IO[bytes]) -> None:
-    parent = os.getppid()
-    while True:
-        while not select.select([orders], [], [], _LOOK_SECONDS)[0]:
-            if os.getppid() != parent:
-                return
-        message = _receive(orders)
-        if message is None:
-            return
+class Inbox:
+    """What the run's process sends, as long as that lives.
+
+    Args:
+        pipe: a file descriptor; read as it is, for what a buffer holds nobody can wait for.
+        parent: the run's process.
+    """
+
+    def __init__(self, pipe: int, parent: int) -> None:
+        self._pipe = pipe
+        self._parent = parent
+
+    def receive(self) -> bytearray:
+        """The next message; empty at the end, also in the middle of one."""
+        header = self._read(_LENGTH.size)
+        if len(header) < _LENGTH.size:
+            return bytearray()
+        (length,) = _LENGTH.unpack(header)
+        message = self._read(length)
+        return message if len(message) == length else bytearray()
+
+    def _read(self, size: int) -> bytearray:
+        data = bytearray()
+        while len(data) < size and self._wait():
+            piece = os.read(self._pipe, size - len(data))
+            if not piece:
+                break
+            data += piece
+        return data
+
+    def _wait(self) -> bool:
+        """Wait for more, or for the end; False where nobody is left to send it."""
+        while not _is_readable(self._pipe, _LOOK_SECONDS):
+            if os.getppid() != self._parent:
+                return False
+        return True
+
+
+def _serve(journal: Journal, orders: Inbox, answers: IO[bytes]) -> None:
+    while message := orders.receive():
         order = _decode(message)
         answer: StornoError | None = None
         try:
@@ -162,6 +210,13 @@ def _serve(journal: Journal, orders: IO[bytes], answers: IO[bytes]) -> None:
         except StornoError as error:
             answer = error
         _send(answers, pickle.dumps(answer))
+
+
+def _is_readable(pipe: int, seconds: float) -> bool:
+    """Whether there is something to read, or the end, within so long a time."""
+    poll = select.poll()  # a process with many open files has some that select() cannot take
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _widen(pipe: IO[bytes]) -> None:

@@ -7,7 +7,7 @@ batches of records and names, for each, where it begins and what its bytes were.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self
@@ -80,6 +80,13 @@ class Batch:
     digest: str | None
     end: bool
     location: Callable[[int], str]
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """Some of its rows; where they begin and end in the source is still the whole's."""
+        location = self.location
+        return replace(
+            self, rows=self.rows[start:stop], location=lambda index: location(start + index)
+        )
 
 
 class Range(NamedTuple):
