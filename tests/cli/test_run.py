@@ -142,6 +142,7 @@ def test_a_run_on_postgresql(payments: Storno, postgres_url: str) -> None:
     assert [document[name] for name in COUNTS] == [240, 237, 0, 3, 0]
     [total] = balance["totals"]
     assert total["debit"] == total["credit"]
+    assert payments.json("views", "rebuild", *on)["rows"]["dead_letters"] == 3
     assert payments.json("views", "check", *on)["agree"] is True
 
 
