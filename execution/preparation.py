@@ -216,7 +216,7 @@ class Preparer:
         """The batch's records, settled as new, and how many of them belong to the chunk."""
         settled, is_full = AsNew(), self.is_full(item)
         read = 0
-        with self.watchdog.guarding():
+        with self._watchdog_of(item).guarding():
             while read < len(batch.rows):
                 part = batch.slice(read, read + SLICE)
                 drawn = self._draw(item, part, item.first_ordinal + read)
@@ -290,16 +290,22 @@ class Preparer:
     def _work(self, item: Item, drawn: Drawn, tries: int) -> Work:
         if self.context is not None:
             self.context.tries = tries
-        alone = item.crashes >= CRASHES_BEFORE_ISOLATION and not self.job.writes
         return Work(
             self.job,
             self.rules,
             drawn,
-            call=self.isolated if alone else self.call,
+            call=self.isolated if self._is_isolated(item) else self.call,
             context=self.context,
-            watchdog=Watchdog(None) if alone else self.watchdog,
+            watchdog=self._watchdog_of(item),
             tries=tries,
         )
+
+    def _is_isolated(self, item: Item) -> bool:
+        return item.crashes >= CRASHES_BEFORE_ISOLATION and not self.job.writes
+
+    def _watchdog_of(self, item: Item) -> Watchdog:
+        """None of ours where the work is done in a child, which has its own."""
+        return Watchdog(None) if self._is_isolated(item) else self.watchdog
 
     def is_full(self, item: Item) -> Callable[[], bool]:
         """Whether the chunk closes early: its time is up, or the attempt is to stop.
