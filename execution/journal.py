@@ -25,6 +25,7 @@ from ..domain.errors import (
 from ..domain.ids import ChunkId, RunId
 from ..domain.run import RunState
 from ..storage import leases
+from ..storage.checkpointing import Checkpointer
 from ..storage.engine import is_aborted, place, writer
 from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
@@ -34,7 +35,7 @@ from .sealing import Sealed
 if TYPE_CHECKING:
     from ..domain.record import RecordState
 
-__all__ = ["Journal", "Store", "translate"]
+__all__ = ["Checkpointer", "Journal", "Store", "translate"]
 
 # Deadlock, serialization failure, and the ways PostgreSQL says that it goes down or comes up.
 _TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
@@ -66,6 +67,10 @@ class Journal:
     def url(self) -> str:
         """Enough to open the store in another process, with its password."""
         return self._store.url
+
+    def checkpointer(self) -> Checkpointer:
+        """Takes work off the commits that are made while it is entered."""
+        return Checkpointer(self._store.engine)
 
     def close(self) -> None:
         """Give up the connections."""

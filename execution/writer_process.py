@@ -23,7 +23,7 @@ from typing import IO, Final
 import msgspec
 
 from ..domain.errors import StoreUnavailableError, StornoError
-from .journal import Journal
+from .journal import Checkpointer, Journal
 from .sealing import Sealed
 
 _LENGTH: Final = Struct(">Q")
@@ -157,7 +157,8 @@ def serve(parent: int) -> None:
             journal = Journal.open(url.decode())
             gc.freeze()
             _send(answers, _READY)
-            _serve(journal, orders, answers)
+            with journal.checkpointer() as checkpointer:
+                _serve(journal, checkpointer, orders, answers)
             journal.close()
             code = 0
     os._exit(code)
@@ -201,7 +202,7 @@ class Inbox:
         return True
 
 
-def _serve(journal: Journal, orders: Inbox, answers: IO[bytes]) -> None:
+def _serve(journal: Journal, checkpointer: Checkpointer, orders: Inbox, answers: IO[bytes]) -> None:
     while message := orders.receive():
         order = _decode(message)
         answer: StornoError | None = None
@@ -210,6 +211,7 @@ def _serve(journal: Journal, orders: Inbox, answers: IO[bytes]) -> None:
         except StornoError as error:
             answer = error
         _send(answers, pickle.dumps(answer))
+        checkpointer.wrote(len(message))
 
 
 def _is_readable(pipe: int, seconds: float) -> bool:
