@@ -7,8 +7,12 @@ import sys
 import time
 from random import Random
 
-from .driver import Tally, Trial
+from . import disk
+from .driver import Tally, Torture
 from .servers import RestartingServer, sqlite_store
+
+KILLS_PER_DISK = 50
+"""One full disk and one read-only store for so many kills, and at least one."""
 
 
 def main() -> int:
@@ -22,31 +26,37 @@ def main() -> int:
     for database in options.database or ["sqlite", "postgresql"]:
         started = time.monotonic()
         tally = _torture(database, options.kills, options.seed)
+        _report(None)
         problems += len(tally.problems)
-        print(
-            f"{database}: {tally.kills} kills, {tally.runs} runs, {tally.pauses} overtaken, "
-            f"{tally.restarts} server restarts, {time.monotonic() - started:.0f} s, "
-            f"{len(tally.problems)} problems (seed {options.seed})"
-        )
+        seconds = time.monotonic() - started
+        print(f"{database}: {tally}, {seconds:.0f} s, {len(tally.problems)} problems", end=" ")
+        print(f"(seed {options.seed})")
         for problem in tally.problems:
             print(f"  {problem}")
     return 1 if problems else 0
 
 
 def _torture(database: str, kills: int, seed: int) -> Tally:
-    random = Random(f"{seed} {database}")
+    random, tally = Random(f"{seed} {database}"), Tally()
+    disks = max(1, kills // KILLS_PER_DISK)
     if database == "sqlite":
-        return Trial(sqlite_store, random, None).go(kills, _report)
+        Torture(sqlite_store, random, None, tally).go(kills, _report)
+        disk.trials(None, random, disks, tally)
+        return tally
     server = RestartingServer(fsync=False)
     try:
-        return Trial(server.new_store, random, server.restart).go(kills, _report)
+        Torture(server.new_store, random, server.restart, tally).go(kills, _report)
+        disk.trials(server, random, disks, tally)
     finally:
         server.stop()
+    return tally
 
 
-def _report(tally: Tally) -> None:
+def _report(tally: Tally | None) -> None:
+    """Say how far it is, where a person looks on; None at the end."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{tally.kills} kills, {tally.runs} runs ")
+        said = "\n" if tally is None else f"\r{tally.kills} kills, {tally.runs} runs "
+        sys.stderr.write(said)
         sys.stderr.flush()
 
 

@@ -18,6 +18,9 @@ from storno.storage.log import EventLog, Row
 from storno.storage.store import Store
 from storno.storage.views.check import check
 
+RECORDS = 5_000
+"""Of the input of a run."""
+
 ACCOUNTS = 40
 
 

@@ -2,199 +2,196 @@
 
 from __future__ import annotations
 
-import os
-import selectors
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
-from typing import IO
 
+import psutil
+
+from storno.cli.errors import CONFLICT, DONE
+from storno.domain.errors import StoreBusyError
 from storno.storage.migrate import init
 
-from .books import Input, faults, write_input
-from .victim import LEASE_SECONDS
-
-RECORDS = 1_500
-PATIENCE_SECONDS = 120.0
-"""How long a process may take to say something, before the trial itself counts as failed."""
-
-ROOT = Path(__file__).parents[2]
-
-
-class Victim:
-    """A run in a process of its own, and what it says."""
-
-    def __init__(self, url: str, folder: Path, run: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.victim", url, str(folder), run],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-        )
-        assert self.process.stdout is not None
-        self._out: IO[bytes] = self.process.stdout
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._out, selectors.EVENT_READ)
-        self._buffer = b""
-        self._said = b""
-        self.read = 0
-        self.ended = False
-
-    def listen(self, seconds: float) -> None:
-        """Take in what it says for so long, or until it ends."""
-        until = time.monotonic() + seconds
-        while not self.ended and (left := until - time.monotonic()) > 0:
-            if not self._selector.select(left):
-                return
-            self._take(os.read(self._out.fileno(), 65_536))
-
-    def begin(self) -> None:
-        """Listen until it says that its attempt began, or it ends."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while b"attempt" not in self._said and not self.ended and time.monotonic() < until:
-            self.listen(0.5)
-
-    def finish(self) -> tuple[int, str]:
-        """Listen to its end; its exit code, and what it complained about."""
-        self.listen(PATIENCE_SECONDS)
-        complaint = self.process.stderr.read().decode() if self.process.stderr else ""
-        return self.process.wait(PATIENCE_SECONDS), complaint
-
-    def kill(self) -> None:
-        """End it as a power cut would, and take in what it had said."""
-        self.process.kill()
-        self.finish()
-
-    def pause(self) -> None:
-        """Stop it in its tracks."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it go on."""
-        self.process.send_signal(signal.SIGCONT)
-
-    def _take(self, data: bytes) -> None:
-        if not data:
-            self.ended = True
-            return
-        self._said += data
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            word, _, value = line.partition(b" ")
-            if word == b"read":
-                self.read = int(value)
+from .books import RECORDS, Input, faults, write_input
+from .process import PATIENCE_SECONDS, Victim, await_end
+from .victim import EFFORT, LEASE_SECONDS
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a trial came to.
+    """What a trial came to; its numbers are reported by these names.
 
     Attributes:
         kills: processes killed while they worked.
         runs: runs that came to their end.
+        overtaken: stopped past their lease, and woken up when another had taken over.
+        server_restarts: crashes of the server under a run.
+        writers_killed: processes killed that committed for a run, which went on by itself.
+        writers_orphaned: processes that committed for a run that was killed.
+        full_disks: runs whose disk got full under them, mended and resumed.
+        read_only: runs that might not write any more, mended and resumed.
         problems: what was wrong, in words; a trial is good when there is none.
     """
 
     kills: int = 0
     runs: int = 0
-    pauses: int = 0
-    restarts: int = 0
+    overtaken: int = 0
+    server_restarts: int = 0
+    writers_killed: int = 0
+    writers_orphaned: int = 0
+    full_disks: int = 0
+    read_only: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        numbers = [each.name for each in fields(self) if each.name != "problems"]
+        return ", ".join(f"{getattr(self, name)} {name.replace('_', ' ')}" for name in numbers)
 
-class Trial:
+
+class Torture:
     """Runs after runs into one store after another, until enough were killed.
 
     Args:
         new_store: gives the URL of an empty database.
         restart: restarts the database server; None where there is none.
+        tally: counted into.
     """
 
     def __init__(
-        self, new_store: Callable[[Path], str], random: Random, restart: Callable[[], None] | None
+        self,
+        new_store: Callable[[Path], str],
+        random: Random,
+        restart: Callable[[], None] | None,
+        tally: Tally,
     ) -> None:
         self.new_store = new_store
         self.random = random
         self.restart = restart
-        self.tally = Tally()
+        self.tally = tally
 
-    def go(self, kills: int, report: Callable[[Tally], None]) -> Tally:
+    def go(self, kills: int, report: Callable[[Tally], None]) -> None:
         """Kill until there were so many kills, and every run is at its end."""
         while self.tally.kills < kills and not self.tally.problems:
-            with tempfile.TemporaryDirectory(prefix="storno-torture-") as folder:
-                self._one_run(Path(folder), kills, report)
-        return self.tally
+            # What an orphan may still be at is no reason to fail.
+            with tempfile.TemporaryDirectory(
+                prefix="storno-torture-", ignore_cleanup_errors=True
+            ) as folder:
+                run = f"r{self.tally.runs:04d}"
+                given = write_input(Path(folder), run, RECORDS, self.random)
+                url = self.new_store(Path(folder))
+                init(url)
+                Life(self, Path(folder), url, run, given).live(kills, report)
 
-    def _one_run(self, folder: Path, kills: int, report: Callable[[Tally], None]) -> None:
-        run = f"r{self.tally.runs:04d}"
-        given = write_input(folder, run, RECORDS, self.random)
-        url = self.new_store(folder)
-        init(url)
-        acknowledged = 0
-        while not self.tally.problems:
-            victim = Victim(url, folder, run)
-            completed = False
-            if self.tally.kills >= kills:
-                completed = self._let_finish(victim)
-            else:
-                self._disturb(victim, url, folder, run)
-                if victim.ended and victim.process.poll() is None:
-                    victim.finish()
-                completed = victim.process.poll() == 0
-                if victim.process.poll() is None:
-                    victim.kill()
-                    self.tally.kills += 1
-            acknowledged = max(acknowledged, victim.read)
-            self._look(url, run, given, acknowledged, completed)
+
+class Life:
+    """One run, from its start to its end, however often it is killed in between."""
+
+    def __init__(self, torture: Torture, folder: Path, url: str, run: str, given: Input) -> None:
+        self.random = torture.random
+        self.restart = torture.restart
+        self.tally = torture.tally
+        self._at = (url, folder, run)
+        self._given = given
+        self._acknowledged = 0
+        self._orphans: list[psutil.Process] = []
+
+    def live(self, kills: int, report: Callable[[Tally], None]) -> None:
+        """Disturb it until it completes all the same; when enough were killed, let it be."""
+        completed = False
+        while not completed and not self.tally.problems:
+            completed = self._attempt(disturbed=self.tally.kills < kills)
+            # The next attempt has to cope with an orphan that commits; an onlooker need not.
+            if completed or self.random.random() < 0.5:
+                self._look(completed)
             report(self.tally)
-            if completed:
-                self.tally.runs += 1
-                return
+        self.tally.runs += completed
 
-    def _let_finish(self, victim: Victim) -> bool:
-        code, complaint = victim.finish()
-        if code != 0:
-            self.tally.problems.append(
-                f"a run that nobody disturbed ended with {code}: {complaint}"
-            )
-        return code == 0
+    def _attempt(self, *, disturbed: bool) -> bool:
+        """Whether the run is completed by it."""
+        effort = self.random.choice((0, EFFORT)) if disturbed else 0
+        victim = Victim(*self._at, effort)
+        try:
+            fine = self._disturb(victim, slow=effort > 0) if disturbed else (DONE,)
+            if not disturbed or victim.ended:
+                self._expect(victim, *fine)
+        finally:
+            if not victim.ended:
+                self._kill(victim)
+        self._acknowledged = max(self._acknowledged, victim.read)
+        return victim.code == DONE
 
-    def _disturb(self, victim: Victim, url: str, folder: Path, run: str) -> None:
-        """Do something to it at some moment; whoever is not dead after that is killed."""
+    def _disturb(self, victim: Victim, *, slow: bool) -> tuple[int, ...]:
+        """Do something to it at some moment; whoever is not dead after that is killed.
+
+        Gives the exit codes that are fine where it ended all the same.
+        """
         dice = self.random.random()
         if dice < 0.15:  # anywhere, also while it starts
-            victim.listen(self.random.uniform(0.0, 0.6))
-            return
+            victim.listen(self.random.uniform(0.0, 0.3))
+            return (DONE,)
         victim.begin()
-        victim.listen(self.random.expovariate(1 / 0.12))
-        if dice < 0.18:
-            self._overtake(victim, url, folder, run)
-        elif dice < 0.24 and self.restart is not None:
+        victim.listen(self.random.uniform(0.0, 1.2 if slow else 0.3))
+        if dice < 0.19 and not victim.ended:
+            self._overtake(victim)
+            return (DONE, CONFLICT)
+        if dice < 0.25 and self.restart is not None:
             self.restart()
-            self.tally.restarts += 1
+            self.tally.server_restarts += 1
             victim.listen(self.random.uniform(0.0, 1.0))
+        elif 0.25 <= dice < 0.4:
+            self._kill_writer(victim)
+        return (DONE,)
 
-    def _overtake(self, victim: Victim, url: str, folder: Path, run: str) -> None:
+    def _kill(self, victim: Victim) -> None:
+        children = victim.children()
+        victim.kill()
+        self.tally.kills += 1
+        self.tally.writers_orphaned += len(children)
+        self._orphans += children
+
+    def _overtake(self, victim: Victim) -> None:
         """Stop it past its lease, let another process take the run over, and wake it up."""
-        if victim.ended:
-            return
+        stopped = victim.children() if self.random.random() < 0.5 else []
         victim.pause()
+        _each(stopped, psutil.Process.suspend)
         victim.listen(LEASE_SECONDS * 1.5)
-        other = Victim(url, folder, run)
+        other = Victim(*self._at)
         code, complaint = other.finish()
+        _each(stopped, psutil.Process.resume)
         victim.go_on()
         victim.finish()
-        self.tally.pauses += 1
-        if code != 0 and "Busy" not in complaint:
+        self.tally.overtaken += code == DONE
+        # It may have been stopped while it wrote: then it has the lock until it is woken up.
+        if code != DONE and StoreBusyError.__name__ not in complaint:
             self.tally.problems.append(f"a run could not be taken over ({code}): {complaint}")
-        victim.read = max(victim.read, other.read)
+        self._acknowledged = max(self._acknowledged, other.read)
 
-    def _look(self, url: str, run: str, given: Input, acknowledged: int, completed: bool) -> None:
-        found = faults(url, run, given, acknowledged, completed=completed)
+    def _kill_writer(self, victim: Victim) -> None:
+        """Kill the process that commits for it, if it has one: the run goes on by itself."""
+        if children := victim.children():
+            _each(children, psutil.Process.kill)
+            self.tally.writers_killed += len(children)
+            victim.finish()
+
+    def _expect(self, victim: Victim, *fine: int) -> None:
+        code, complaint = victim.finish()
+        if code not in fine:
+            self.tally.problems.append(f"a run ended with {code} of its own accord: {complaint}")
+
+    def _look(self, completed: bool) -> None:
+        """Ask the oracle, when nobody is left who writes."""
+        if await_end(self._orphans):
+            self.tally.problems.append(f"an orphan lived on for {PATIENCE_SECONDS:g} seconds")
+        self._orphans = []
+        url, _, run = self._at
+        found = faults(url, run, self._given, self._acknowledged, completed=completed)
         self.tally.problems += [f"run {run}: {fault}" for fault in found]
+
+
+def _each(processes: list[psutil.Process], act: Callable[[psutil.Process], object]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            act(process)

@@ -9,8 +9,10 @@ import pytest
 
 from storno.storage.migrate import init
 
-from .books import faults, write_input
-from .driver import RECORDS, Tally, Trial, Victim
+from . import disk
+from .books import RECORDS, faults, write_input
+from .driver import Tally, Torture
+from .process import Victim
 from .servers import RestartingServer, sqlite_store
 
 KILLS = 12
@@ -29,17 +31,36 @@ def _nothing(tally: Tally) -> None:
 
 def test_runs_on_sqlite_survive_being_killed() -> None:
     """Scenarios 16, 17 and 18: kill -9, STOP and CONT, at random moments."""
-    tally = Trial(sqlite_store, Random("sqlite"), None).go(KILLS, _nothing)
+    tally = Tally()
+    Torture(sqlite_store, Random("sqlite"), None, tally).go(KILLS, _nothing)
     assert not tally.problems
     assert tally.kills >= KILLS
 
 
 def test_runs_on_postgresql_survive_being_killed_and_its_restarts(server: RestartingServer) -> None:
     """Scenarios 16 to 19: kill -9, STOP and CONT, and a server that crashes under the run."""
-    trial = Trial(server.new_store, Random("postgresql"), server.restart)
-    tally = trial.go(KILLS, _nothing)
+    tally = Tally()
+    Torture(server.new_store, Random("postgresql"), server.restart, tally).go(KILLS, _nothing)
     assert not tally.problems
     assert tally.kills >= KILLS
+
+
+def test_runs_on_sqlite_survive_full_disks_and_files_that_are_read_only() -> None:
+    """Scenario 20, at random moments."""
+    tally = Tally()
+    disk.trials(None, Random("sqlite"), 1, tally)
+    assert not tally.problems
+    assert (tally.full_disks, tally.read_only) == (1, 1)
+
+
+def test_runs_on_postgresql_survive_full_disks_and_a_server_that_is_read_only(
+    server: RestartingServer,
+) -> None:
+    """Scenario 20, at random moments."""
+    tally = Tally()
+    disk.trials(server, Random("postgresql"), 1, tally)
+    assert not tally.problems
+    assert (tally.full_disks, tally.read_only) == (1, 1)
 
 
 def test_the_oracle_notices_what_is_lost(tmp_path_factory: pytest.TempPathFactory) -> None:
