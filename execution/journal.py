@@ -216,7 +216,7 @@ def translate(error: sa.exc.DBAPIError, where: str = "") -> StoreError | sa.exc.
     Args:
         where: the place of the store, for the message.
     """
-    message = " ".join(str(error.orig).split())
+    message = " ".join(str(error.orig).split()).rstrip(".")
     store = f"the store at {where}" if where else "the database"
     if _may_pass(error):
         return StoreUnavailableError(

@@ -154,9 +154,14 @@ def _explained(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     except sa.exc.DatabaseError as error:
+        said = " ".join(str(error.orig).split()).rstrip(".")
+        check = (
+            "the address, that the database runs, and that it lets this user in"
+            if store_path(engine) is None
+            else "that the file is a store, and that this user may write it and the folder it is in"
+        )
         raise StoreError(
-            f"The store at {place(engine)} cannot be used: {error.orig}. Check the address, that "
-            "the database runs, and that it lets this user in."
+            f"The store at {place(engine)} cannot be used: {said}. Check {check}."
         ) from error
 
 
