@@ -1,7 +1,8 @@
-"""Where Storno's time goes: py-spy's samples of one run, added up by stage and thread.
+"""Where Storno's time goes: py-spy's samples of one run, added up by stage and by who is at it.
 
-py-spy looks from outside and does not stop the process for it, so the run is hardly slower than
-without. Samples of waiting threads are counted too: the stages of a thread add up to its life.
+The run's own process prepares; a thread of it commits until the process that does so is ready.
+py-spy looks from outside and does not stop the processes for it, so the run is hardly slower than
+without. Samples of waiting are counted too: the stages of each add up to its life.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from .task import Task, run_in_child
 
 _SAMPLES_A_SECOND = 200
 _RUN = "run_job (execution/runner.py"
+_SERVE = "serve (execution/writer_process.py"
+_THREAD = "storno-commit"
 
 _PREPARING = "preparing"
 
 OTHER = "everything else"
-WAITING = "waiting for the other thread"
+WAITING = "waiting for the commit before"
+WAITING_FOR_WORK = "waiting for the next chunk"
 
 
 class Stage(NamedTuple):
@@ -52,18 +56,21 @@ STAGES = (
     Stage("writing the views", ("storage/views/",)),
     Stage("inserting events", ("insert_events (storage/",)),
     Stage("committing (fsync)", ("do_commit (sqlalchemy",)),
+    Stage(WAITING, ("(concurrent/futures", "result (execution/writer_process.py")),
+    Stage("handing the chunk over", ("submit (execution/writer_process.py",)),
+    Stage(WAITING_FOR_WORK, ("_wait (execution/writer_process.py",)),
+    Stage("taking the chunk over", ("serve (execution/writer_process.py",)),
     # Between two calls nothing is left to do there but to let go of the chunk before.
     Stage("freeing the chunk before", ("work (execution/ahead.py",)),
-    Stage(WAITING, ("(concurrent/futures",)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a stage took in one thread."""
+    """What a stage took of those who are at it."""
 
     database: str
-    thread: str
+    who: str
     stage: str
     microseconds_per_record: float
     share: float
@@ -97,15 +104,17 @@ def _shares(database: str, samples: str, microseconds: float) -> list[Share]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for line in samples.splitlines():
         stack, _, count = line.rpartition(" ")
-        thread, *frames = stack.split(";")
+        frames = stack.split(";")
         if any(_RUN in frame for frame in frames):
             counts[_PREPARING][_stage(frames)] += int(count)
-        elif "storno-commit" in thread:
+        elif any(_SERVE in frame for frame in frames):
             counts["committing"][_stage(frames)] += int(count)
+        elif any(_THREAD in frame for frame in frames):
+            counts["committing at first"][_stage(frames)] += int(count)
     per_sample = microseconds / counts[_PREPARING].total()
     return [
-        Share(database, thread, stage, number * per_sample, number / stages.total())
-        for thread, stages in sorted(counts.items(), reverse=True)
+        Share(database, who, stage, number * per_sample, number / stages.total())
+        for who, stages in sorted(counts.items(), reverse=True)
         for stage, number in stages.most_common()
     ]
 
@@ -119,15 +128,15 @@ def _stage(frames: Sequence[str]) -> str:
 
 
 def profile_table(shares: Sequence[Share]) -> str:
-    """One row a stage, the longest first in each thread."""
+    """One row a stage, the longest first of each."""
     rows = [
         (
             share.database,
-            share.thread,
+            share.who,
             share.stage,
             f"{share.microseconds_per_record:.2f}",
             f"{share.share:.0%}",
         )
         for share in shares
     ]
-    return table(("database", "thread", "stage", "us/record", "of the thread"), rows)
+    return table(("database", "who", "stage", "us/record", "of its time"), rows)

@@ -152,5 +152,5 @@ def test_resume_kills_a_run_and_sees_it_through(tmp_path: Path) -> None:
 
 def test_profile_shares_add_up(tmp_path: Path) -> None:
     rows = trial(tmp_path, "profile", "--records=10000", "--databases=sqlite")
-    shares = [row["share"] for row in rows if row["thread"] == "preparing"]
+    shares = [row["share"] for row in rows if row["who"] == "preparing"]
     assert sum(shares) == pytest.approx(1)
