@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
@@ -47,6 +47,21 @@ class Order(NamedTuple):
     sealed: Sealed
     expect: Mapping[str, int]
     done: Future[None]
+
+
+class Ordered(NamedTuple):
+    """A commit that the process makes; ``give_up`` is called when it ends instead."""
+
+    process: WriterProcess
+    give_up: Callable[[Exception], None]
+
+    def result(self) -> None:
+        """Wait for it, and raise what ``Journal.append`` raised."""
+        try:
+            self.process.result()
+        except WriterGoneError as error:
+            self.give_up(error)
+            raise
 
 
 class Committer:
@@ -97,7 +112,7 @@ class Committer:
             except OverflowError:
                 pass  # a sum that only the way through Python can split
             else:
-                return process
+                return Ordered(process, self._give_up)
         done: Future[None] = Future()
         self._orders.put(Order(sealed, expect, done))
         return done

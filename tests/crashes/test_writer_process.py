@@ -79,14 +79,19 @@ def test_a_run_goes_on_without_its_writer(project: Project, mishap: Mishap) -> N
     project.check_completed()
 
 
-def test_a_writer_that_dies_while_it_starts(project: Project) -> None:
-    dying = Mishap(at="statement", matching="store_meta")
-
-    ran = ended(start(project, its_writers=dying))
+@pytest.mark.parametrize(
+    "mishap",
+    [
+        pytest.param(Mishap(at="statement", matching="store_meta"), id="as it starts"),
+        pytest.param(Mishap(at="commit", nth=4), id="in the last commit"),
+    ],
+)
+def test_a_writer_dies_at_either_end(on_sqlite: Project, mishap: Mishap) -> None:
+    ran = ended(start(on_sqlite, its_writers=mishap))
 
     assert ran.code == 0, ran.stderr
     assert ran.stderr.count(WARNING) == 1, ran.stderr
-    project.check_completed()
+    on_sqlite.check_completed()
 
 
 def kill(run: subprocess.Popen[str]) -> None:
@@ -98,6 +103,20 @@ def kill(run: subprocess.Popen[str]) -> None:
 def close(run: subprocess.Popen[str]) -> None:
     """See that nobody is left who could say something for it."""
     run.communicate()
+
+
+def test_the_orphan_has_nothing_to_do(on_sqlite: Project) -> None:
+    run = start(on_sqlite, WAIT_AT_25)
+    on_sqlite.is_here()
+    until(lambda: len(on_sqlite.posted()) == 20)
+    orphan = writer(run)
+    kill(run)
+
+    until(lambda: is_gone(orphan))
+
+    close(run)
+    on_sqlite.resume()
+    on_sqlite.check_completed()
 
 
 def test_the_orphan_finds_that_the_run_was_taken_over(project: Project) -> None:
@@ -184,14 +203,14 @@ def test_a_signal_for_everybody_ends_the_chunk(on_sqlite: Project, number: signa
     on_sqlite.check_completed()
 
 
-def test_the_second_interrupt_waits_for_no_writer(project: Project) -> None:
-    run = start(project, WAIT_AT_25)
-    project.is_here()
-    until(lambda: len(project.posted()) == 20)
+def test_the_second_interrupt_waits_for_no_writer(on_sqlite: Project) -> None:
+    run = start(on_sqlite, WAIT_AT_25)
+    on_sqlite.is_here()
+    until(lambda: len(on_sqlite.posted()) == 20)
     its_writer = writer(run)
     with standing_still(its_writer):
         os.killpg(run.pid, signal.SIGINT)
-        project.go_on()
+        on_sqlite.go_on()
         until(lambda: has_order(its_writer))
         os.killpg(run.pid, signal.SIGINT)
         assert run.wait(timeout=60) == 130
@@ -200,10 +219,10 @@ def test_the_second_interrupt_waits_for_no_writer(project: Project) -> None:
     until(lambda: is_gone(its_writer))
     assert "Traceback" not in ended(run).stderr
     # It had an order: the last chunk is committed, or it was thrown away with the pipe.
-    assert project.posted() in (list(range(20)), list(range(25)))
-    project.check()
-    project.run()
-    project.check_completed()
+    assert on_sqlite.posted() in (list(range(20)), list(range(25)))
+    on_sqlite.check()
+    on_sqlite.run()
+    on_sqlite.check_completed()
 
 
 def test_nobody_can_read_the_password(new_database: Callable[[str], str], tmp_path: Path) -> None:
@@ -227,7 +246,7 @@ def test_nobody_can_read_the_password(new_database: Callable[[str], str], tmp_pa
 def test_it_ends_although_an_heir_keeps_its_input_open(on_sqlite: Project, moment: str) -> None:
     """It is told of no end, and in one case of half an order: it looks for the run's process."""
     waiting = Mishap(at="statement", matching="store_meta", act="wait")
-    suffering = Suffering(mishap=waiting if moment == "starting" else None)
+    suffering = Suffering(look_seconds=0.1, mishap=waiting if moment == "starting" else None)
     storno = on_sqlite.storno()
     dying = subprocess.Popen(
         [sys.executable, "-m", "tests.crashes.heir", on_sqlite.url, moment],

@@ -60,7 +60,7 @@ class Suffering:
         mishap: what happens to it, if anything.
     """
 
-    look_seconds: float = 0.1
+    look_seconds: float = 600.0
     lock_seconds: float = 30.0
     mishap: Mishap | None = None
 
