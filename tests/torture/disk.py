@@ -159,7 +159,7 @@ def read_only_sqlite(random: Random) -> Iterator[Ailment]:
 
         says = "attempt to write a readonly database"
         # The second where it cannot even be opened: what was killed has left a log to go through.
-        next_steps = ("mend the cause", "that it lets this user in")
+        next_steps = ("mend the cause", "that this user may write it")
         yield Ailment(folder, url, strike, lambda: None, says, next_steps)
 
 
