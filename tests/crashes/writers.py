@@ -11,7 +11,7 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -88,6 +88,7 @@ def suffer() -> None:
     case = Suffering.read()
     writer_process._LOOK_SECONDS = case.look_seconds  # type: ignore[misc]
     defaults = create_engine.__kwdefaults__
+    assert defaults is not None, "it has one for the lock"
     defaults["lock_timeout_seconds"] = case.lock_seconds
     if case.mishap is not None:
         arrange(case.mishap, Path.cwd())
@@ -124,6 +125,6 @@ def has_order(process: psutil.Process) -> bool:
     return bool(count)
 
 
-def environment(suffering: Suffering, folder: Path) -> Mapping[str, str]:
+def environment(suffering: Suffering, folder: Path) -> dict[str, str]:
     """For ``tests.crashes.long_payments``: what starts its process that commits."""
     return {"CRASH_INTERPRETER": suffering.script(folder)}

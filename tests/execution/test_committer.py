@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_a_run_turns_out_to_be_long(sqlite_lab: Lab, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_sums_over_64_bits(long_runs: None, lab: Lab, lines: int, commits: int) -> None:
-    most = MAX_MINOR_UNITS // 100
+    most = Decimal(MAX_MINOR_UNITS // 100)
     both = [debit("expense:rent", most, "EUR"), credit("creditors", most, "EUR")]
 
     @job(key="number", source=iterable(payments(10)), name="payments")
