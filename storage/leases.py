@@ -7,7 +7,8 @@ connection.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -49,14 +50,14 @@ def take(log: EventLog, name: str, holder: str, seconds: float) -> None:
         "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
         "renewed_at = excluded.renewed_at, expires_at = excluded.expires_at"
     )
-    with writer(log.engine).begin() as connection:
+    with _writing(log) as connection:
         connection.execute(statement, values)
 
 
 def renew(log: EventLog, name: str, holder: str, seconds: float) -> bool:
     """Prolong the lease; False where another holder has it by now."""
     now = log.now()
-    with writer(log.engine).begin() as connection:
+    with _writing(log) as connection:
         renewed = connection.execute(
             sa.update(LEASES)
             .where(LEASES.c.name == name, LEASES.c.holder == holder)
@@ -67,7 +68,7 @@ def renew(log: EventLog, name: str, holder: str, seconds: float) -> bool:
 
 def give_back(log: EventLog, name: str, holder: str) -> None:
     """End the lease, if the holder still has it."""
-    with writer(log.engine).begin() as connection:
+    with _writing(log) as connection:
         connection.execute(
             sa.delete(LEASES).where(LEASES.c.name == name, LEASES.c.holder == holder)
         )
@@ -82,6 +83,21 @@ def read(log: EventLog, name: str) -> Lease | None:
             )
         ).one_or_none()
     return None if row is None else Lease(row.holder, row.renewed_at, row.expires_at < log.now())
+
+
+@contextmanager
+def _writing(log: EventLog) -> Iterator[sa.Connection]:
+    """A connection for one statement, which PostgreSQL commits by itself.
+
+    A holder that hangs between a statement and its COMMIT would keep whoever takes over from
+    writing the same row.
+    """
+    if log.engine.dialect.name == "sqlite":
+        with writer(log.engine).begin() as connection:
+            yield connection
+        return
+    with log.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
 
 
 _KEY = "hashtextextended('storno holder ' || current_schema() || '/' || :name, 0)"
