@@ -46,7 +46,7 @@ def test_the_second_signal_ends_it_at_once(project: Project) -> None:
 
     ran = ended(process)
 
-    assert (ran.code, ran.stderr.splitlines()[-1]) == (130, "error: interrupted.")
+    assert (ran.code, ran.stderr.splitlines()[-1]) == (130, "Interrupted.")
     assert project.state() == "running"
     assert len(project.posted()) in (10, 20)
     project.check()
