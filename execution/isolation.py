@@ -6,7 +6,6 @@ import faulthandler
 import os
 import pickle
 import signal
-import struct
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,9 +15,8 @@ from ..domain.errors import StornoError
 from ..domain.record import Record
 from .context import Context
 from .draw import describe
+from .messages import receive, send
 from .watchdog import Watchdog
-
-_LENGTH = struct.Struct(">Q")
 
 
 class ProcessDiedError(StornoError):
@@ -163,15 +161,14 @@ def _answer(answers: IO[bytes], answer: tuple[bool, Any]) -> None:
 def _send(pipe: IO[bytes], message: Any) -> None:
     data = pickle.dumps(message)
     pickle.loads(data)  # some exceptions can be written, and not be read again
-    pipe.write(_LENGTH.pack(len(data)) + data)
-    pipe.flush()
+    send(pipe, data)
 
 
 def _receive(pipe: IO[bytes]) -> Any:
-    header = pipe.read(_LENGTH.size)
-    if len(header) < _LENGTH.size:
+    data = receive(pipe)
+    if data is None:
         raise EOFError
-    return pickle.loads(pipe.read(_LENGTH.unpack(header)[0]))
+    return pickle.loads(data)
 
 
 def _how(code: int) -> str:

@@ -17,16 +17,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from struct import Struct
 from typing import IO, Final
 
 import msgspec
 
 from ..domain.errors import StoreUnavailableError, StornoError
 from .journal import Checkpointer, Journal
+from .messages import LENGTH, receive, send
 from .sealing import Sealed
 
-_LENGTH: Final = Struct(">Q")
 _READY: Final = b"ready"
 _NO_MORE: Final = b""
 
@@ -76,7 +75,7 @@ class WriterProcess:
         self._is_ready = False
         _widen(self._orders)
         with suppress(BrokenPipeError):
-            _send(self._orders, url.encode())  # not as an argument, where everybody could read it
+            send(self._orders, url.encode())  # not as an argument, where everybody could read it
 
     def is_ready(self) -> bool:
         """Whether it takes orders; it takes a moment to start.
@@ -99,7 +98,7 @@ class WriterProcess:
         order = _encode(Order(sealed, expect))
         self._is_ready = False  # for anything else, as long as it has one half of this
         try:
-            _send(self._orders, order)
+            send(self._orders, order)
         except BrokenPipeError:
             raise self._gone() from None
         self._is_ready = True
@@ -121,7 +120,7 @@ class WriterProcess:
             # The end of its input may be far off: a child that the job has forked has it as well.
             os.set_blocking(self._orders.fileno(), False)
             with suppress(BrokenPipeError, BlockingIOError):
-                _send(self._orders, _NO_MORE)
+                send(self._orders, _NO_MORE)
         else:
             self._process.kill()
         with suppress(BrokenPipeError, BlockingIOError):
@@ -131,7 +130,7 @@ class WriterProcess:
         self._answers.close()
 
     def _receive(self) -> bytes:
-        message = _receive(self._answers)
+        message = receive(self._answers)
         if message is None:
             raise self._gone()
         return message
@@ -156,7 +155,7 @@ def serve(parent: int) -> None:
         if url := orders.receive():
             journal = Journal.open(url.decode())
             gc.freeze()
-            _send(answers, _READY)
+            send(answers, _READY)
             with journal.checkpointer() as checkpointer:
                 _serve(journal, checkpointer, orders, answers)
             journal.close()
@@ -178,10 +177,10 @@ class Inbox:
 
     def receive(self) -> bytearray:
         """The next message; empty at the end, also in the middle of one."""
-        header = self._read(_LENGTH.size)
-        if len(header) < _LENGTH.size:
+        header = self._read(LENGTH.size)
+        if len(header) < LENGTH.size:
             return bytearray()
-        (length,) = _LENGTH.unpack(header)
+        (length,) = LENGTH.unpack(header)
         message = self._read(length)
         return message if len(message) == length else bytearray()
 
@@ -210,7 +209,7 @@ def _serve(journal: Journal, checkpointer: Checkpointer, orders: Inbox, answers:
             journal.append(order.sealed, order.expect)
         except StornoError as error:
             answer = error
-        _send(answers, pickle.dumps(answer))
+        send(answers, pickle.dumps(answer))
         checkpointer.wrote(len(message))
 
 
@@ -227,19 +226,3 @@ def _widen(pipe: IO[bytes]) -> None:
         import fcntl
 
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _send(pipe: IO[bytes], message: bytes) -> None:
-    pipe.write(_LENGTH.pack(len(message)))
-    pipe.write(message)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> bytes | None:
-    """The next message; None at the end, also in the middle of one."""
-    header = pipe.read(_LENGTH.size)
-    if len(header) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(header)
-    message = pipe.read(length)
-    return message if len(message) == length else None
