@@ -1,19 +1,42 @@
-"""The fast way: jobs that only post are worked on one chunk ahead of the commit."""
+"""The fast way: jobs that only post are worked on ahead of the commits."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
+from ..domain.errors import StornoError
 from . import retrying, troubles
 from .attempt import Attempt, Closing, Setting
 from .committer import Committer, Pending
 from .decide import Decided, against
 from .plan import Item
 from .preparation import Optimistic, Prepared
-from .troubles import TROUBLES, Trouble
-from .work import TransientError
+from .troubles import Trouble
 
 Step = Prepared | Optimistic | Trouble
+
+UNDER_WAY: Final = 3
+"""Commits sent and not answered yet, at most. A disk now and then takes the time of some chunks for
+one COMMIT: the work goes on meanwhile, and what has piled up is committed in a row. The pipe to the
+committing process holds two, which bounds the memory as well."""
+
+
+class Flight(NamedTuple):
+    """A commit under way, and the chunk that it is for."""
+
+    step: Step
+    closing: Closing
+    sent: Pending
+
+    def error(self) -> StornoError | None:
+        """Wait for it; why it is not in the store, as far as one knows."""
+        try:
+            self.sent.result()
+        except StornoError as error:
+            return error
+        return None
 
 
 class Ahead(Attempt):
@@ -23,30 +46,83 @@ class Ahead(Attempt):
         super().__init__(setting)
         self._committer = committer
         self._keys_known = False  # whether the last chunk held keys that the store knew
-        self._in_flight = 0  # records of the chunk that is being committed
+        self._flights: deque[Flight] = deque()  # in the order of their chunks
 
     def work(self) -> None:
-        """Go through the chunks, each prepared while the one before it is committed."""
+        """Go through the chunks, each prepared while those before it are committed."""
         item: Item | None = self.first()
-        pending: tuple[Step, Closing, Pending] | None = None
         while item is not None:
             step = self._prepare(item)
-            if pending is not None:
-                self._settle(*pending)
+            self._land(at_most=UNDER_WAY - 1 if self._may_follow(step) else 0)
             if self.ended:
                 return
             closing = self._close(step)
-            sent = self._committer.submit(closing.sealed, self.expect(closing))
-            pending = (step, closing, sent)
-            self._in_flight = closing.counts.read
+            if closing.run_events and self._flights:  # how the run ends stands on all its chunks
+                self._land()
+                if self.ended:
+                    return
+                closing = self._close(step)
+            self._send(step, closing)
             if item.crashes:  # the chunk behind it may be what ends the process: first get this in
-                self._settle(*pending)
-                pending = None
+                self._land()
                 if self.ended:
                     return
             item = closing.following
-        if pending is not None:
-            self._settle(*pending)
+        self._land()
+
+    def _may_follow(self, step: Step) -> bool:
+        """Whether a chunk can be sent behind commits that are under way.
+
+        It can where all that they may change is the run's counts.
+        """
+        return (
+            self._committer.queues
+            and isinstance(step, Optimistic)
+            and not self._keys_known
+            and not self._queue
+            and self.remaining is None
+        )
+
+    def _send(self, step: Step, closing: Closing) -> None:
+        expect = self.expect(closing)
+        if self._flights:
+            # It was decided as if those under way were in the store. One that is refused has
+            # claimed nothing, so this is refused too, and decided anew.
+            expect[step.item.chunk.stream] = step.item.version + 1
+        sent = self._committer.submit(closing.sealed, expect)
+        self._flights.append(Flight(step, closing, sent))
+
+    def _land(self, *, at_most: int = 0) -> None:
+        """See commits into the store, until no more than so many are under way."""
+        flights = self._flights
+        while flights and (len(flights) > at_most or flights[0].sent.done()) and not self.ended:
+            flight = self._flights.popleft()
+            error = flight.error()
+            landed = [(flight, error)]
+            if error is not None:
+                # Decided anew, it claims the next chunk: what stood on it has to be over by then.
+                landed += [(each, each.error()) for each in self._flights]
+                self._flights.clear()
+            for each, error in landed:
+                if not self.ended:
+                    self._settle(each, error)
+
+    def _settle(self, flight: Flight, error: StornoError | None) -> None:
+        """Account for a commit; where it was refused, decide it anew until it is in."""
+        step = flight.step
+
+        def decide() -> Closing:
+            nonlocal step
+            if self._keys_known and isinstance(step, Optimistic):
+                step = self._prepare_again(step)
+            return self._close(step)
+
+        def answer() -> None:
+            if error is not None:
+                raise error
+
+        if not self.settle(flight.closing, answer):
+            self.commit(decide)
 
     def _prepare(self, item: Item) -> Step:
         preparer, limit = self.set.preparer, self._left()
@@ -68,38 +144,30 @@ class Ahead(Attempt):
         )
 
     def _with_retries(self, item: Item, prepare: Callable[[int], Prepared | Optimistic]) -> Step:
-        preparer, observer = self.set.preparer, self.set.observer
-        tries = 0
-
-        def count_and_prepare(number: int) -> Prepared | Optimistic:
-            nonlocal tries
-            tries = number
-            preparer.last_read = None
-            return prepare(number)
-
-        try:
-            return retrying.call(
-                count_and_prepare,
-                self.job.retry,
-                transient=TransientError,
-                interrupt=self.set.flag.event,
-                waiting=lambda error, number, delay: observer.retrying(str(error), number, delay),
-            )
-        except TROUBLES as error:
-            return Trouble(item, error, tries, preparer.last_read is not None)
+        return troubles.with_retries(self.set, item, prepare)
 
     def _left(self) -> int | None:
-        """How many records this chunk may have: the one before it is not settled yet."""
-        return None if self.remaining is None else max(self.remaining - self._in_flight, 1)
+        """How many records this chunk may have: those before it may not be settled yet."""
+        if self.remaining is None:
+            return None
+        return max(self.remaining - sum(each.closing.counts.read for each in self._flights), 1)
 
     def _close(self, step: Step) -> Closing:
-        match step:
-            case Trouble():
-                return troubles.closing(self, step)
-            case Optimistic():
-                return self.closing(step, step.decided)
-            case Prepared():
-                return self.closing(step, self._decided(step))
+        """How a chunk is committed, if all that is under way gets into the store."""
+        settled = self.tally
+        self.tally = settled.copy()
+        for _, under_way, _ in self._flights:
+            self.tally.add(under_way.counts, under_way.totals, under_way.controls)
+        try:
+            match step:
+                case Trouble():
+                    return troubles.closing(self, step)
+                case Optimistic():
+                    return self.closing(step, step.decided)
+                case Prepared():
+                    return self.closing(step, self._decided(step))
+        finally:
+            self.tally = settled
 
     def _decided(self, prepared: Prepared) -> Decided:
         outcomes, drawn = prepared.outcomes, prepared.drawn
@@ -111,16 +179,3 @@ class Ahead(Attempt):
     def conflicted(self) -> None:
         """Look keys up from now on, as long as chunks hold keys that the store knows."""
         self._keys_known = True
-
-    def _settle(self, step: Step, closing: Closing, sent: Pending) -> None:
-        """See the commit into the store; where it is refused, decide it anew until it is in."""
-
-        def decide() -> Closing:
-            nonlocal step
-            if self._keys_known and isinstance(step, Optimistic):
-                step = self._prepare_again(step)
-            return self._close(step)
-
-        if not self.settle(closing, sent.result):
-            self.commit(decide)
-        self._in_flight = 0

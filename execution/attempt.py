@@ -27,6 +27,7 @@ from .preparation import Extent, Preparer
 from .results import FencedError, Observer
 from .sealing import Sealed, seal
 from .signals import StopFlag
+from .sources.base import Batch
 from .tally import Tally
 
 COMMIT_TRIES = 100
@@ -163,10 +164,8 @@ class Attempt(ABC):
             prepared.position,
         )
 
-    def chunk_failed(self, item: Item, error: BaseException, tries: int) -> Closing:
+    def chunk_failed(self, item: Item, error: BaseException, tries: int, batch: Batch) -> Closing:
         """How a chunk is given up that was read, but could not be worked through."""
-        batch = self.set.preparer.last_read
-        assert batch is not None, "a chunk that fails has been read"
         read = len(batch.rows)
         failed = ChunkFailed(
             attempt=self.state.attempt,

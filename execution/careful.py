@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -28,10 +27,8 @@ from .isolation import ProcessDiedError
 from .plan import Item
 from .preparation import Prepared, Preparer
 from .sealing import seal
-from .troubles import TROUBLES, RefusedRowsError, Trouble
+from .troubles import RefusedRowsError, Trouble, with_retries
 from .work import Outcome, TransientError
-
-T = TypeVar("T")
 
 ABORTED = (
     "the function went on after an error of the database, which takes nothing more then: put "
@@ -70,31 +67,12 @@ class Careful(Attempt):
             item = closing.following
 
     def _chunk(self, item: Item) -> Closing:
-        return self.with_retries(item, lambda tries: self._try(item, tries))
+        done = with_retries(self.set, item, lambda tries: self._try(item, tries))
+        return self.give_up(done) if isinstance(done, Trouble) else done
 
-    def with_retries(self, item: Item, work: Callable[[int], T]) -> T | Closing:
-        """What ``work(tries)`` makes of a chunk; the commit that its last trouble led to."""
-        tries = 0
-
-        def count_and_work(number: int) -> T:
-            nonlocal tries
-            tries = number
-            self.set.preparer.last_read = None
-            return work(number)
-
-        try:
-            return retrying.call(
-                count_and_work,
-                self.job.retry,
-                transient=TransientError,
-                interrupt=self.set.flag.event,
-                waiting=lambda error, number, delay: self.set.observer.retrying(
-                    str(error), number, delay
-                ),
-            )
-        except TROUBLES as error:
-            trouble = Trouble(item, error, tries, self.set.preparer.last_read is not None)
-            return self.commit(lambda: troubles.closing(self, trouble))
+    def give_up(self, trouble: Trouble) -> Closing:
+        """Commit what the trouble leads to."""
+        return self.commit(lambda: troubles.closing(self, trouble))
 
     def _try(self, item: Item, tries: int) -> Closing:
         prepared = self.prepare(item, tries)

@@ -17,6 +17,8 @@ from .decide import Decided
 from .plan import Item
 from .preparation import Extent, Prepared
 from .sealing import seal
+from .sources.base import Batch
+from .troubles import Trouble, with_retries
 
 
 class Chosen(Careful):
@@ -34,23 +36,27 @@ class Chosen(Careful):
         item: Item | None = Item(chunk, 0, {}, 0)
         while item is not None and not self.set.flag:
             found = self._look(item)
-            if not isinstance(found, Closing) and self._keys.intersection(found.drawn.keys):
+            if isinstance(found, Trouble):
+                self.give_up(found)
+                return
+            if self._keys.intersection(found.drawn.keys):
                 self._chunk(item)
-            if isinstance(found, Closing) or self.ended:
+            if self.ended:
                 return
             item = None if found.end else self._next(item, found)
         self.commit(lambda: self.stopped(self._outcome_text()))
 
-    def _look(self, item: Item) -> Prepared | Closing:
-        return self.with_retries(item, lambda tries: self.set.preparer.draw(item, tries=tries))
+    def _look(self, item: Item) -> Prepared | Trouble:
+        preparer = self.set.preparer
+        return with_retries(self.set, item, lambda tries: preparer.draw(item, tries=tries))
 
-    def chunk_failed(self, item: Item, error: BaseException, tries: int) -> Closing:
+    def chunk_failed(self, item: Item, error: BaseException, tries: int, batch: Batch) -> Closing:
         """There is no chunk of the run to give up: the attempt ends, what it did stays."""
         first = item.first_ordinal + 1
         return self.run_failed(
             "chosen-failed",
-            f"the chosen keys from record {first} on failed after {tries} tries ({error}): choose "
-            "them again, or resume the run.",
+            f"the chosen keys among records {first} to {item.first_ordinal + len(batch.rows)} "
+            f"failed after {tries} tries ({error}): choose them again, or resume the run.",
         )
 
     def prepare(self, item: Item, tries: int) -> Prepared:

@@ -37,6 +37,9 @@ WORTH_A_PROCESS = 2_000
 class Pending(Protocol):
     """A commit under way."""
 
+    def done(self) -> bool:
+        """Whether ``result`` would not wait."""
+
     def result(self) -> None:
         """Wait for it, and raise what ``Journal.append`` raised."""
 
@@ -55,6 +58,10 @@ class Ordered(NamedTuple):
     process: WriterProcess
     give_up: Callable[[Exception], None]
 
+    def done(self) -> bool:
+        """Whether ``result`` would not wait; asked of the one that was ordered first."""
+        return self.process.has_answered()
+
     def result(self) -> None:
         """Wait for it, and raise what ``Journal.append`` raised."""
         try:
@@ -69,6 +76,11 @@ class Committer:
 
     The thread is no executor's: those are waited for when the process ends, and a commit that
     hangs in a database that does not answer would keep the process that somebody interrupts.
+
+    Attributes:
+        queues: whether a commit may be sent behind the one sent last, before that is made. The
+            process takes them in order, as it has a database to itself; the thread would only take
+            time from the work.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -80,6 +92,7 @@ class Committer:
         self._events = 0
         self._process: WriterProcess | None = None
         self._may_have_process = _has_interpreter() and _cores() > 1
+        self.queues = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -112,7 +125,9 @@ class Committer:
             except OverflowError:
                 pass  # a sum that only the way through Python can split
             else:
+                self.queues = True
                 return Ordered(process, self._give_up)
+        self.queues = False
         done: Future[None] = Future()
         self._orders.put(Order(sealed, expect, done))
         return done
@@ -130,7 +145,8 @@ class Committer:
 
     def _give_up(self, error: Exception) -> None:
         """Commit in the thread from now on."""
-        _log.warning("commits are made in the run's own process from now on: %s", error)
+        if self._may_have_process:
+            _log.warning("commits are made in the run's own process from now on: %s", error)
         self._may_have_process = False
 
     def _work(self) -> None:

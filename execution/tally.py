@@ -37,6 +37,10 @@ class Tally:
             self.totals[currency] = self.totals.get(currency, 0) + minor
         self.controls.append(controls)
 
+    def copy(self) -> Tally:
+        """One to add to that leaves this one as it is."""
+        return Tally(self.counts, dict(self.totals), list(self.controls), self.failed_chunks)
+
     def with_totals(self, totals: Mapping[str, int]) -> dict[str, int]:
         """The totals with a chunk's added."""
         return {

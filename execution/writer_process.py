@@ -103,6 +103,10 @@ class WriterProcess:
             raise self._gone() from None
         self._is_ready = True
 
+    def has_answered(self) -> bool:
+        """Whether ``result`` would not wait: there is an answer, or there will be none."""
+        return _is_readable(self._answers.fileno(), 0)
+
     def result(self) -> None:
         """Wait for the commit that was begun.
 
