@@ -11,8 +11,16 @@ from typing import Any
 
 import msgspec
 
+from . import access, events, period, reversal
 from .errors import StoreError
-from .events import EVENTS, Event
+from .events import Event
+
+EVENTS: tuple[type[Event], ...] = (
+    *events.EVENTS,
+    *reversal.EVENTS,
+    *period.EVENTS,
+    *access.EVENTS,
+)
 
 _encode = msgspec.json.Encoder().encode
 _DECODERS: dict[str, Callable[[bytes], Event]] = {

@@ -212,7 +212,8 @@ class RecordSucceeded(RecordEvent, frozen=True, kw_only=True, omit_defaults=True
     """The record is posted: its validated fields, its entries, and its effect's stored output.
 
     ``digest`` is its content's, where that is not simply the digest of ``record``; ``output`` is
-    ``NO_OUTPUT`` where the record had no effect.
+    ``NO_OUTPUT`` where the record had no effect. ``moved_from`` is the stream of the dead letter
+    whose key was corrected to this one.
     """
 
     TOPIC: ClassVar[str] = "storno.RecordSucceeded.v1"
@@ -220,6 +221,7 @@ class RecordSucceeded(RecordEvent, frozen=True, kw_only=True, omit_defaults=True
     digest: str | None = None
     entries: tuple[PostedEntry, ...] = ()
     output: msgspec.Raw = NO_OUTPUT
+    moved_from: str | None = None
 
 
 class RecordFailed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -239,6 +241,84 @@ class RecordFailed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
     posted_version: int | None = None
 
 
+class RecordCorrected(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A person mended a dead letter; what failed stays as it was, in the event before.
+
+    ``failed_version`` names the failing event, ``payload`` is the whole record as it is to be
+    tried, ``changed`` the fields that differ, ``moved_to`` the key it will have where that is
+    another one now.
+    """
+
+    TOPIC: ClassVar[str] = "storno.RecordCorrected.v1"
+    failed_version: int
+    payload: msgspec.Raw
+    changed: tuple[str, ...]
+    actor: Actor
+    reason: str
+    moved_to: str | None = None
+
+
+class RecordDiscarded(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A person gave a dead letter up: the record is not posted."""
+
+    TOPIC: ClassVar[str] = "storno.RecordDiscarded.v1"
+    failed_version: int
+    actor: Actor
+    reason: str
+
+
+class RecordReversed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A posting is taken back: the entries that do it, and what the handler says it did.
+
+    The record's place is that of the posting; ``chunk`` and ``attempt`` are the reversal's.
+    ``posted_version`` names the posting in the same stream.
+    """
+
+    TOPIC: ClassVar[str] = "storno.RecordReversed.v1"
+    reversal: str
+    posted_version: int
+    entries: tuple[PostedEntry, ...] = ()
+    output: msgspec.Raw = NO_OUTPUT
+
+
+class RecordReversalFailed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A posting could not be taken back: a dead letter of the reversal. ``error`` as elsewhere."""
+
+    TOPIC: ClassVar[str] = "storno.RecordReversalFailed.v1"
+    reversal: str
+    posted_version: int
+    error: str
+    message: str
+    record: msgspec.Raw
+    tries: int = 1
+
+
+class RecordReversalResolved(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A person settled outside of storno what a reversal could not take back."""
+
+    TOPIC: ClassVar[str] = "storno.RecordReversalResolved.v1"
+    reversal: str
+    failed_version: int
+    actor: Actor
+    reason: str
+
+
+class RunReversing(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A reversal begins to take back what the run posted: it cannot go on meanwhile."""
+
+    TOPIC: ClassVar[str] = "storno.RunReversing.v1"
+    reversal: str
+
+
+class RunReversed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A reversal ended. ``standing``: how many of the run's postings are still in force."""
+
+    TOPIC: ClassVar[str] = "storno.RunReversed.v1"
+    reversal: str
+    reversed: int
+    standing: int
+
+
 EVENTS: tuple[type[Event], ...] = (
     RunStarted,
     RunResumed,
@@ -253,4 +333,11 @@ EVENTS: tuple[type[Event], ...] = (
     RecordAttempted,
     RecordSucceeded,
     RecordFailed,
+    RecordCorrected,
+    RecordDiscarded,
+    RecordReversed,
+    RecordReversalFailed,
+    RecordReversalResolved,
+    RunReversing,
+    RunReversed,
 )

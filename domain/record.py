@@ -15,7 +15,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_jsonable_python
 
-from .events import Event, RecordAttempted, RecordFailed, RecordSucceeded
+from .events import Event, RecordAttempted, RecordFailed, RecordReversed, RecordSucceeded
 
 DIGEST_VERSION = "1:"
 
@@ -103,6 +103,7 @@ class RecordState:
         posting: the posting in force and its version.
         postings: how often it has been posted.
         in_doubt: an attempt to call out whose outcome is not known.
+        reversed_by: the reversal that took the last posting back, where none is in force.
     """
 
     version: int = 0
@@ -110,6 +111,7 @@ class RecordState:
     posting_version: int = 0
     postings: int = 0
     in_doubt: RecordAttempted | None = None
+    reversed_by: str | None = None
 
 
 NEW = RecordState()
@@ -125,6 +127,8 @@ def evolve(state: RecordState, event: Event) -> RecordState:
             return replace(state, version=version, in_doubt=event)
         case RecordFailed():
             return replace(state, version=version, in_doubt=None)
+        case RecordReversed():
+            return RecordState(version, postings=state.postings, reversed_by=event.reversal)
         case _:
             return replace(state, version=version)
 

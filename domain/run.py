@@ -15,6 +15,8 @@ from .events import (
     RunCompleted,
     RunFailed,
     RunResumed,
+    RunReversed,
+    RunReversing,
     RunStarted,
     RunStopped,
     RunStopRequested,
@@ -31,6 +33,13 @@ class Status(StrEnum):
     FAILED = "failed"
     COMPLETED = "completed"
     ABANDONED = "abandoned"
+    REVERSING = "reversing"
+    PARTLY_REVERSED = "partly-reversed"
+    REVERSED = "reversed"
+
+
+OVER = frozenset({Status.COMPLETED, Status.PARTLY_REVERSED, Status.REVERSED})
+"""A run that stands so is started again with a reason only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ class RunState:
         stop_requested: why somebody asked it to stop, if the attempt has not ended since.
         orderly: attempts that ended by themselves, and so gave their claims back.
         pass_from: the number of the first chunk of the pass through the input that is under way.
+        reversal: the last that took, or takes, back what the run posted.
+        abandoned: whether it was ended for good; a reversal afterwards changes nothing about that.
     """
 
     version: int = 0
@@ -54,6 +65,8 @@ class RunState:
     stop_requested: RunStopRequested | None = None
     orderly: frozenset[int] = frozenset()
     pass_from: int = 0
+    reversal: str | None = None
+    abandoned: bool = False
 
 
 def evolve(state: RunState, event: Event) -> RunState:
@@ -79,22 +92,29 @@ def evolve(state: RunState, event: Event) -> RunState:
             )
         case RunStopRequested():
             return replace(state, stop_requested=event)
-        case RunStopped():
-            return _ended(state, Status.STOPPED)
-        case RunFailed():
-            return _ended(state, Status.FAILED)
-        case RunCompleted():
-            return _ended(state, Status.COMPLETED)
-        case RunAbandoned():
-            return _ended(state, Status.ABANDONED)
+        case RunStopped() | RunFailed() | RunCompleted() | RunAbandoned():
+            return replace(
+                state,
+                status=_ENDINGS[type(event)],
+                stop_requested=None,
+                orderly=state.orderly | {state.attempt},
+                abandoned=isinstance(event, RunAbandoned),
+            )
+        case RunReversing():
+            return replace(state, status=Status.REVERSING, reversal=event.reversal)
+        case RunReversed():
+            status = Status.PARTLY_REVERSED if event.standing else Status.REVERSED
+            return replace(state, status=status)
         case _:
             return state
 
 
-def _ended(state: RunState, status: Status) -> RunState:
-    return replace(
-        state, status=status, stop_requested=None, orderly=state.orderly | {state.attempt}
-    )
+_ENDINGS: dict[type[Event], Status] = {
+    RunStopped: Status.STOPPED,
+    RunFailed: Status.FAILED,
+    RunCompleted: Status.COMPLETED,
+    RunAbandoned: Status.ABANDONED,
+}
 
 
 def fold(events: list[Event]) -> RunState:
@@ -112,7 +132,7 @@ class Start:
     Attributes:
         identity: digest of the job's name, key definition and record model.
         code: digest of the job's source code, recorded with each attempt.
-        again: with a reason, reads a completed run's input once more.
+        again: with a reason, reads the input of a completed or reversed run once more.
         next_chunk: the number after the highest chunk, where a pass ``again`` begins.
         start_limit: how many attempts the job allows.
     """
@@ -142,11 +162,16 @@ def start(state: RunState, intent: Start) -> tuple[Event, ...]:
     """
     if intent.again and not intent.reason.strip():
         raise UsageError("running it again needs a reason: add --reason TEXT.")
-    if state.status is Status.ABANDONED:
+    if state.abandoned:
         raise NotAllowedError(
             "the run was abandoned and is not started again: use other parameters."
         )
-    if state.status is Status.COMPLETED and not intent.again:
+    if state.status is Status.REVERSING:
+        raise ConflictError(
+            f"reversal {state.reversal} takes back what the run posted: wait until it is through, "
+            f"or see 'storno reverse show {state.reversal}'."
+        )
+    if state.status in OVER and not intent.again:
         return ()
     _check_identity(state, intent)
     if intent.start_limit is not None and state.attempt >= intent.start_limit:
@@ -167,7 +192,7 @@ def start(state: RunState, intent: Start) -> tuple[Event, ...]:
                 book=intent.book,
             ),
         )
-    again = state.status is Status.COMPLETED
+    again = state.status in OVER
     takeover = state.status is Status.RUNNING
     return (
         RunResumed(
@@ -224,8 +249,45 @@ def abandon(state: RunState, actor: Actor, reason: str) -> tuple[Event, ...]:
     """
     if not reason.strip():
         raise UsageError("abandoning a run needs a reason: add --reason TEXT.")
-    if state.status is Status.ABANDONED:
+    if state.abandoned:
         return ()
-    if state.status is Status.COMPLETED:
-        raise NotAllowedError("the run is completed; a completed run is not abandoned.")
+    if state.status is Status.REVERSING:
+        raise ConflictError(f"reversal {state.reversal} takes back what the run posted.")
+    if state.status in OVER:
+        raise NotAllowedError(f"the run is {state.status}; such a run is not abandoned.")
     return (RunAbandoned(actor=actor, reason=reason),)
+
+
+def begin_reversal(state: RunState, reversal: str) -> tuple[Event, ...]:
+    """Keep the run from going on while a reversal takes back what it posted.
+
+    The caller has made sure that nobody alive holds a running run. Nothing where this very
+    reversal has begun.
+
+    Raises:
+        ConflictError: the run is at work, or another reversal is.
+    """
+    if state.status is Status.REVERSING:
+        if state.reversal == reversal:
+            return ()
+        raise ConflictError(
+            f"reversal {state.reversal} already takes back what the run posted: execute that one "
+            "to its end first."
+        )
+    if state.status is Status.RUNNING:
+        raise ConflictError("the run is at work: stop it, or wait until it is through.")
+    return (RunReversing(reversal=reversal),)
+
+
+def end_reversal(
+    state: RunState, reversal: str, reversed_now: int, standing: int
+) -> tuple[Event, ...]:
+    """The reversal is through with the run.
+
+    Args:
+        reversed_now: how many of its postings this reversal took back.
+        standing: how many are still in force.
+    """
+    if state.status is not Status.REVERSING or state.reversal != reversal:
+        return ()
+    return (RunReversed(reversal=reversal, reversed=reversed_now, standing=standing),)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ..domain import chunk as chunks
+from ..domain import period as periods
+from ..domain import reversal as reversals
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
 from ..domain.codec import decode
@@ -23,6 +25,8 @@ from ..domain.errors import (
     StreamConflictError,
 )
 from ..domain.ids import ChunkId, RunId
+from ..domain.period import PERIODS, Calendar, Period, PeriodState
+from ..domain.reversal import ReversalState
 from ..domain.run import RunState
 from ..storage import leases
 from ..storage.checkpointing import Checkpointer
@@ -110,6 +114,22 @@ class Journal:
                 state = records.evolve(state, decode(row.topic, row.state))
             states[stream] = state
         return states
+
+    def calendar(self) -> Calendar:
+        """Which months of which books are closed."""
+        states: dict[Period, PeriodState] = {}
+        with self.talking():
+            for row in self._log.read_prefix(PERIODS):
+                period = Period.of_stream(row.stream)
+                event = decode(row.topic, row.state)
+                states[period] = periods.evolve(states.get(period, PeriodState()), event)
+        return Calendar(states)
+
+    def reversal(self, reversal: str) -> ReversalState:
+        """Where a reversal stands."""
+        with self.talking():
+            rows = self._log.read_stream(reversals.stream_of(reversal))
+        return reversals.fold([decode(row.topic, row.state) for row in rows])
 
     def holds(self, sealed: Sealed) -> bool:
         """Whether the store has this very commit: its last event tells, for all or none is there.

@@ -40,7 +40,7 @@ class Upsert(msgspec.Struct, tag=True):
     """One row, made where it is not there yet.
 
     Attributes:
-        table: ``runs``, ``attempts``, ``checkpoint`` or ``dead_letters``.
+        table: a view with a key.
         key: the values of its key's columns.
         put: columns that take a value.
         add: columns that are raised by a number.
@@ -79,6 +79,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "attempts": ("run", "attempt"),
     "checkpoint": ("run", "partition", "number"),
     "dead_letters": ("run", "partition", "ordinal"),
+    "reversals": ("reversal",),
+    "periods": ("book", "period"),
 }
 
 COUNTS = ("read", "succeeded", "skipped", "failed", "discarded")

@@ -6,14 +6,38 @@ the same record takes its place and counts its tries on.
 
 from __future__ import annotations
 
-from ..domain.events import ChunkCompleted, RecordFailed, RecordSucceeded
+from ..domain.events import (
+    ChunkCompleted,
+    RecordCorrected,
+    RecordDiscarded,
+    RecordEvent,
+    RecordFailed,
+    RecordReversalFailed,
+    RecordReversalResolved,
+    RecordReversed,
+    RecordSucceeded,
+)
 from ..domain.ids import ChunkId, key_of
 from .changes import Changes, Recorded, Resolved, Upsert
+
+KEYED = "keys-"
+"""Partitions of chunks that worked through chosen keys, outside the run's totals."""
+
+RETRIED = "retry-"
+"""Partitions of chunks that tried dead letters again."""
+
+REVERSED = "reversal-"
+"""Partitions of chunks that took postings back."""
 
 
 def is_keyed_partition(partition: str) -> bool:
     """Whether a chunk worked through chosen keys, outside the run's totals."""
-    return partition.startswith("keys-")
+    return partition.startswith(KEYED)
+
+
+def is_of_input(partition: str) -> bool:
+    """Whether a chunk is a stretch of the run's input."""
+    return not partition.startswith((KEYED, RETRIED, REVERSED))
 
 
 def fold_failure(changes: Changes, recorded: Recorded, event: RecordFailed) -> None:
@@ -36,6 +60,10 @@ def fold_failure(changes: Changes, recorded: Recorded, event: RecordFailed) -> N
                 "location": event.location,
                 "posted_version": event.posted_version,
                 "state": "open",
+                "moved_to": None,
+                "settled_by": None,
+                "settled_at": None,
+                "reason": None,
             },
             add={"tries": event.tries},
             times=("recorded_at",),
@@ -44,11 +72,77 @@ def fold_failure(changes: Changes, recorded: Recorded, event: RecordFailed) -> N
     )
 
 
+def fold_act(changes: Changes, recorded: Recorded, event: RecordEvent) -> None:
+    """A person mended a dead letter, or settled it."""
+    job = recorded.stream.split("/", 2)[1]
+    run = f"{job}/{event.run}"
+    match event:
+        case RecordCorrected():
+            put = {
+                "state": "corrected",
+                "payload": bytes(event.payload).decode(),
+                "moved_to": event.moved_to,
+            }
+        case RecordDiscarded():
+            put = {"state": "discarded"}
+            if not is_keyed_partition(event.chunk):
+                changes.rows.append(Upsert("runs", (run,), add={"failed": -1, "discarded": 1}))
+        case RecordReversalResolved():
+            run = of_reversal(event.reversal)
+            put = {"state": "resolved"}
+        case _:
+            return
+    put |= {"settled_by": event.actor.name, "reason": event.reason}
+    place = (run, event.partition, event.ordinal)
+    changes.rows.append(Upsert("dead_letters", place, put=put, times=("settled_at",)))
+
+
+def of_reversal(reversal: str) -> str:
+    """What stands for the run in a dead letter of a reversal."""
+    return f"reversal/{reversal}"
+
+
+def fold_reversal_failure(
+    changes: Changes, recorded: Recorded, event: RecordReversalFailed
+) -> None:
+    """A posting could not be taken back: a dead letter of the reversal."""
+    changes.rows.append(
+        Upsert(
+            "dead_letters",
+            (of_reversal(event.reversal), event.partition, event.ordinal),
+            put={
+                "job": recorded.stream.split("/", 2)[1],
+                "key": key_of(recorded.stream, event.key),
+                "stream": recorded.stream,
+                "version": recorded.version,
+                "chunk": event.chunk,
+                "attempt": event.attempt,
+                "error": event.error,
+                "message": event.message,
+                "payload": bytes(event.record).decode(),
+                "location": "",
+                "posted_version": event.posted_version,
+                "state": "open",
+            },
+            add={"tries": event.tries},
+            times=("recorded_at",),
+            commits=("commit_number",),
+        )
+    )
+
+
+def fold_reversed(changes: Changes, event: RecordReversed) -> None:
+    """A further attempt at a reversal settles what an earlier one had set aside."""
+    if event.attempt > 1:
+        place = (of_reversal(event.reversal), event.partition, event.ordinal)
+        changes.rows.append(Resolved(*place, event.ordinal, frozenset()))
+
+
 def fold_chunk(
     changes: Changes, chunk: ChunkId, event: ChunkCompleted, failed: frozenset[int]
 ) -> None:
     """A chunk that worked on records anew settles the dead letters of those that went through."""
-    if event.attempt == 1 or is_keyed_partition(chunk.partition) or not event.counts.read:
+    if event.attempt == 1 or not is_of_input(chunk.partition) or not event.counts.read:
         return
     changes.rows.append(
         Resolved(
@@ -62,7 +156,7 @@ def fold_chunk(
 
 
 def fold_chosen(changes: Changes, job: str, event: RecordSucceeded) -> None:
-    """A record that was chosen by its key and posted settles its dead letter."""
+    """A record that was chosen, or tried again, and is posted settles its dead letter."""
     changes.rows.append(
         Resolved(f"{job}/{event.run}", event.partition, event.ordinal, event.ordinal, frozenset())
     )

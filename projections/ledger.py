@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..domain.events import RecordSucceeded
+from ..domain.events import RecordReversed, RecordSucceeded
 from .changes import Movement
 
 
-def fold(movements: dict[Movement, list[int]], events: Iterable[RecordSucceeded]) -> None:
-    """Add the lines of posted entries."""
+def fold(
+    movements: dict[Movement, list[int]],
+    events: Iterable[RecordSucceeded | RecordReversed],
+) -> None:
+    """Add the lines of posted and of reversing entries."""
     for event in events:
         for entry in event.entries:
             book, effective, posting = entry.book, entry.effective, entry.posting

@@ -13,6 +13,8 @@ from ..domain.events import (
     RunCompleted,
     RunFailed,
     RunResumed,
+    RunReversed,
+    RunReversing,
     RunStarted,
     RunStopped,
     RunStopRequested,
@@ -20,7 +22,7 @@ from ..domain.events import (
 from ..domain.ids import ChunkId, RunId
 from .changes import COUNTS, Changes, Released, Upsert
 from .checkpoint import count_columns
-from .dead_letters import is_keyed_partition
+from .dead_letters import RETRIED, REVERSED, is_keyed_partition
 
 
 def fold_run(changes: Changes, run: RunId, event: Event) -> None:
@@ -41,6 +43,12 @@ def fold_run(changes: Changes, run: RunId, event: Event) -> None:
         case RunAbandoned():
             _put_run(changes, run, {"state": "abandoned", "message": event.reason}, ("ended_at",))
             changes.rows.append(Released(str(run)))
+        case RunReversing():
+            put = {"state": "reversing", "reversal": event.reversal}
+            changes.rows.append(Upsert("runs", (str(run),), put=put))
+        case RunReversed():
+            state = "partly-reversed" if event.standing else "reversed"
+            changes.rows.append(Upsert("runs", (str(run),), put={"state": state}))
         case _:
             pass
 
@@ -80,7 +88,8 @@ def _resumed(changes: Changes, run: RunId, event: RunResumed) -> None:
         "ended_at": None,
     }
     if event.again_from is not None:
-        put |= dict.fromkeys(COUNTS, 0) | {"position": None, "first_chunk": event.again_from}
+        put |= dict.fromkeys((*COUNTS, "reversed"), 0)
+        put |= {"position": None, "first_chunk": event.again_from, "reversal": None}
     changes.rows.append(Released(str(run)))
     if event.why == "takeover":
         earlier = (str(run), event.attempt - 1)
@@ -124,11 +133,28 @@ def _ended(
 
 
 def fold_chunk(changes: Changes, chunk: ChunkId, event: ChunkCompleted | ChunkFailed) -> None:
-    """A chunk's outcome counts in its run and in the attempt; chosen keys only in the attempt."""
+    """A chunk's outcome counts in its run and in the attempt; chosen keys only in the attempt.
+
+    Dead letters tried again, and postings taken back, count in the run alone.
+    """
     run = str(chunk.run)
+    if chunk.partition.startswith((RETRIED, REVERSED)):
+        if isinstance(event, ChunkCompleted):
+            _fold_aside(changes, chunk, event)
+        return
     add = count_columns(event.counts) if isinstance(event, ChunkCompleted) else {}
     outcome = "chunks_completed" if isinstance(event, ChunkCompleted) else "chunks_failed"
     changes.rows.append(Upsert("attempts", (run, event.attempt), add={**add, outcome: 1}))
     if isinstance(event, ChunkCompleted) and not is_keyed_partition(chunk.partition):
         put = {"position": event.position} if event.position is not None else {}
         changes.rows.append(Upsert("runs", (run,), put=put, add=add, times=("updated_at",)))
+
+
+def _fold_aside(changes: Changes, chunk: ChunkId, event: ChunkCompleted) -> None:
+    counts = event.counts
+    if chunk.partition.startswith(REVERSED):
+        add = {"reversed": counts.succeeded}
+    else:
+        settled = counts.succeeded + counts.skipped
+        add = {"succeeded": counts.succeeded, "skipped": counts.skipped, "failed": -settled}
+    changes.rows.append(Upsert("runs", (str(chunk.run),), add=add, times=("updated_at",)))

@@ -8,11 +8,17 @@ from ..domain.events import (
     ChunkCompleted,
     ChunkFailed,
     ChunkStarted,
+    RecordCorrected,
+    RecordDiscarded,
+    RecordEvent,
     RecordFailed,
+    RecordReversalFailed,
+    RecordReversalResolved,
+    RecordReversed,
     RecordSucceeded,
 )
 from ..domain.ids import ChunkId, RunId
-from . import checkpoint, dead_letters, ledger, monitoring
+from . import checkpoint, dead_letters, ledger, monitoring, periods, reversals
 from .changes import Changes, Movement, Recorded
 
 
@@ -28,25 +34,56 @@ def project(events: Sequence[Recorded], movements: Mapping[Movement, list[int]] 
         recorded.event.ordinal for recorded in events if type(recorded.event) is RecordFailed
     )
     posted: list[RecordSucceeded] = []
-    chosen = False
+    reversed_: list[RecordReversed] = []
+    aside = False
     for recorded in events:
         event = recorded.event
         if type(event) is RecordSucceeded:
             posted.append(event)
-        elif isinstance(event, RecordFailed):
-            dead_letters.fold_failure(changes, recorded, event)
-        elif recorded.stream.startswith("run/"):
-            monitoring.fold_run(changes, RunId.parse(recorded.stream), event)
+        elif type(event) is RecordReversed:
+            reversed_.append(event)
+            dead_letters.fold_reversed(changes, event)
+        elif isinstance(event, RecordEvent):
+            _fold_record(changes, recorded)
         elif recorded.stream.startswith("chunk/"):
             chunk = ChunkId.parse(recorded.stream)
-            chosen = chosen or dead_letters.is_keyed_partition(chunk.partition)
+            aside = aside or not dead_letters.is_of_input(chunk.partition)
             _fold_chunk(changes, chunk, recorded, failed)
+        else:
+            _fold_other(changes, recorded)
     ledger.fold(changes.movements, posted)
-    if chosen:
+    ledger.fold(changes.movements, reversed_)
+    if aside and posted:
         job = events[0].stream.split("/", 2)[1]
-        for event in posted:
-            dead_letters.fold_chosen(changes, job, event)
+        for each in posted:
+            dead_letters.fold_chosen(changes, job, each)
     return changes
+
+
+def _fold_record(changes: Changes, recorded: Recorded) -> None:
+    match recorded.event:
+        case RecordFailed() as event:
+            dead_letters.fold_failure(changes, recorded, event)
+        case RecordReversalFailed() as event:
+            dead_letters.fold_reversal_failure(changes, recorded, event)
+        case RecordCorrected() | RecordDiscarded() | RecordReversalResolved() as event:
+            dead_letters.fold_act(changes, recorded, event)
+        case _:
+            pass
+
+
+def _fold_other(changes: Changes, recorded: Recorded) -> None:
+    stream, _, event = recorded
+    kind, _, name = stream.partition("/")
+    match kind:
+        case "run":
+            monitoring.fold_run(changes, RunId.parse(stream), event)
+        case "reversal":
+            reversals.fold(changes, name, event)
+        case "period":
+            periods.fold(changes, recorded, event)
+        case _:
+            pass
 
 
 def _fold_chunk(
@@ -59,6 +96,9 @@ def _fold_chunk(
             checkpoint.fold_completed(changes, chunk, event)
             monitoring.fold_chunk(changes, chunk, event)
             dead_letters.fold_chunk(changes, chunk, event, failed)
+            if chunk.partition.startswith(dead_letters.REVERSED):
+                reversal = chunk.partition.removeprefix(dead_letters.REVERSED)
+                reversals.fold_chunk(changes, reversal, event.counts.succeeded, event.counts.failed)
         case ChunkFailed() as event:
             checkpoint.fold_failed(changes, chunk, event)
             monitoring.fold_chunk(changes, chunk, event)

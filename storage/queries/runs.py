@@ -9,13 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...domain.errors import NotFoundError
+from ...projections.dead_letters import KEYED, RETRIED, REVERSED
 from ..store import Store
 from ..views.generation import live_views
 from ..views.tables import ViewTables
 from .rows import begins_with, columns_for, read
-
-KEYED = "keys-"
-"""What the names of partitions begin with that worked on chosen keys, outside a run's totals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,8 @@ class RunRow:
         parameters: JSON.
         source: JSON.
         stop_reason: why it was asked to stop, as long as it has not.
+        reversed: how many of its postings were taken back, in the pass under way.
+        reversal: the last that took them back.
         chunks_total: its chunks that were ever claimed, in the pass under way.
     """
 
@@ -41,6 +41,8 @@ class RunRow:
     skipped: int
     failed: int
     discarded: int
+    reversed: int
+    reversal: str | None
     chunks_total: int
     chunks_completed: int
     chunks_failed: int
@@ -192,7 +194,7 @@ def _select_runs(views: ViewTables) -> sa.Select[Any]:
     of_pass = sa.and_(
         chunk.run == table.c.run,
         chunk.number >= table.c.first_chunk,
-        sa.not_(begins_with(chunk.partition, KEYED)),
+        *(sa.not_(begins_with(chunk.partition, aside)) for aside in (KEYED, RETRIED, REVERSED)),
     )
     count = sa.select(sa.func.count()).where(of_pass)
     return sa.select(

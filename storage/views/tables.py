@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ...projections.changes import COUNTS, KEYS
 from ..schema import BIG, TEXT
 
-VIEW_SCHEMA_VERSION: Final = 1
+VIEW_SCHEMA_VERSION: Final = 2
 """Raised with every change of these tables or of what the projections put into them: the views
 that another version made are made anew by ``storno db migrate``."""
 
@@ -44,6 +44,8 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "state": _TEXT,
         "attempt": _NUMBER,
         **_OUTCOMES,
+        "reversed": _COUNT,
+        "reversal": _TEXT,
         "first_chunk": _NUMBER,
         "position": _NUMBER,
         "size": _NUMBER,
@@ -112,6 +114,50 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "attempt": _NUMBER,
         "recorded_at": _NUMBER,
         "commit_number": _NUMBER,
+        "moved_to": _TEXT,
+        "settled_by": _TEXT,
+        "settled_at": _NUMBER,
+        "reason": _TEXT,
+    },
+    "reversals": {
+        "reversal": _TEXT,
+        "job": _TEXT,
+        "run": _TEXT,
+        "state": _TEXT,
+        "scope": _TEXT,
+        "form": _TEXT,
+        "date": _TEXT,
+        "code": _TEXT,
+        "text": _TEXT,
+        "digest": _TEXT,
+        "records": _NUMBER,
+        "blocked": _NUMBER,
+        "reversed": _COUNT,
+        "failed": _COUNT,
+        "approvals": _NUMBER,
+        "approved": _COUNT,
+        "requested_by": _TEXT,
+        "requested_at": _NUMBER,
+        "decided_by": _TEXT,
+        "decided_at": _NUMBER,
+        "executed_by": _TEXT,
+        "attempt": _NUMBER,
+        "worker": _TEXT,
+        "started_at": _NUMBER,
+        "ended_at": _NUMBER,
+        "error": _TEXT,
+        "message": _TEXT,
+    },
+    "periods": {
+        "book": _TEXT,
+        "period": _TEXT,
+        "state": _TEXT,
+        "version": _NUMBER,
+        "actor": _TEXT,
+        "reason": _TEXT,
+        "forced": _TEXT,
+        "digest": _TEXT,
+        "changed_at": _NUMBER,
     },
     "movements": {
         "commit_number": _NUMBER,

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from storno.domain.codec import EVENTS
 from storno.domain.entry import PostedEntry, PostedLine
-from storno.domain.events import EVENTS, NO_OUTPUT, Actor, Counts, Event, Worker
+from storno.domain.events import NO_OUTPUT, Actor, Counts, Event, Worker
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(0, 2**53)

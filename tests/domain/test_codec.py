@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 
 from storno.domain import codec
-from storno.domain.codec import decode, encode
+from storno.domain.codec import EVENTS, decode, encode
 from storno.domain.errors import StoreError
-from storno.domain.events import EVENTS, Event, RunStopped
+from storno.domain.events import Event, RunStopped
 
 from .strategies import events_of
 

@@ -14,10 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from storno.domain.codec import decode, encode
+from storno.domain.codec import EVENTS, decode, encode
 from storno.domain.entry import PostedEntry, PostedLine
 from storno.domain.events import (
-    EVENTS,
     Actor,
     ChunkCompleted,
     ChunkFailed,

@@ -1,0 +1,208 @@
+"""The accounting period: a month of a book, open or closed.
+
+A closed month takes no posting, and no reversal either: what is to be reversed goes to the first
+day of the earliest open month not before it (accounting-rules, 3).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from .errors import NotAllowedError, UsageError
+from .events import Actor, Event
+from .ids import escape, unescape
+
+
+class PeriodClosed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A month of a book takes no more postings.
+
+    ``digest`` is the trial balance's up to its last day by posting date, ``forced`` why it was
+    closed in spite of what stood in the way.
+    """
+
+    TOPIC: ClassVar[str] = "storno.PeriodClosed.v1"
+    actor: Actor
+    digest: str
+    reason: str = ""
+    forced: str = ""
+
+
+class PeriodReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A closed month takes postings again."""
+
+    TOPIC: ClassVar[str] = "storno.PeriodReopened.v1"
+    actor: Actor
+    reason: str
+
+
+EVENTS: tuple[type[Event], ...] = (PeriodClosed, PeriodReopened)
+
+PERIODS = "period/"
+"""What the streams of all periods begin with."""
+
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A month of a book."""
+
+    book: str
+    year: int
+    month: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+    @property
+    def stream(self) -> str:
+        """The stream of what happens to it."""
+        return f"{PERIODS}{escape(self.book)}/{self}"
+
+    @property
+    def first_day(self) -> dt.date:
+        """Its first day."""
+        return dt.date(self.year, self.month, 1)
+
+    @property
+    def following(self) -> Period:
+        """The month after it."""
+        if self.month < 12:
+            return Period(self.book, self.year, self.month + 1)
+        return Period(self.book, self.year + 1, 1)
+
+    @classmethod
+    def of(cls, book: str, day: dt.date) -> Period:
+        """The month that a day is in."""
+        return cls(book, day.year, day.month)
+
+    @classmethod
+    def of_stream(cls, stream: str) -> Period:
+        """The month whose stream has this name."""
+        _, book, month = stream.split("/")
+        return cls.parse(unescape(book), month)
+
+    @classmethod
+    def parse(cls, book: str, text: str) -> Period:
+        """Read ``YYYY-MM``.
+
+        Raises:
+            UsageError: it is no month.
+        """
+        found = _MONTH.fullmatch(text)
+        if found is None or not int(found[1]):
+            raise UsageError(f"{text!r} is no month: write YYYY-MM, such as 2026-01.")
+        return cls(book, int(found[1]), int(found[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodState:
+    """The fold of a period's stream.
+
+    Attributes:
+        version: of its last event; 0 where there is none.
+        closed: the event that closed it; None where it is open.
+    """
+
+    version: int = 0
+    closed: PeriodClosed | None = None
+
+
+def evolve(state: PeriodState, event: Event) -> PeriodState:
+    """The state after one more event."""
+    state = replace(state, version=state.version + 1)
+    match event:
+        case PeriodClosed():
+            return replace(state, closed=event)
+        case PeriodReopened():
+            return replace(state, closed=None)
+        case _:
+            return state
+
+
+def close(
+    state: PeriodState,
+    actor: Actor,
+    *,
+    digest: str,
+    reason: str = "",
+    obstacles: tuple[str, ...] = (),
+    forced: bool = False,
+) -> tuple[Event, ...]:
+    """Close a month; nothing where it is closed.
+
+    Args:
+        digest: of the trial balance up to its last day.
+        obstacles: what speaks against it, each for a person.
+        forced: close it all the same; needs a reason.
+
+    Raises:
+        NotAllowedError: something speaks against it, and it is not forced.
+        UsageError: forced without a reason.
+    """
+    if state.closed is not None:
+        return ()
+    if forced and not reason.strip():
+        raise UsageError("forcing a period closed needs a reason: add --reason TEXT.")
+    if obstacles and not forced:
+        raise NotAllowedError(
+            "the period cannot be closed: " + "; ".join(obstacles) + ". Settle that, or close it "
+            "all the same with --force and a --reason."
+        )
+    return (PeriodClosed(actor=actor, digest=digest, reason=reason, forced="; ".join(obstacles)),)
+
+
+def reopen(state: PeriodState, actor: Actor, reason: str) -> tuple[Event, ...]:
+    """Let a closed month take postings again.
+
+    Raises:
+        NotAllowedError: it is open.
+        UsageError: no reason.
+    """
+    if not reason.strip():
+        raise UsageError("reopening a period needs a reason: add --reason TEXT.")
+    if state.closed is None:
+        raise NotAllowedError("the period is open.")
+    return (PeriodReopened(actor=actor, reason=reason),)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which months are closed, and at which versions of their streams that was read.
+
+    Attributes:
+        states: of the months that anything ever happened to; all others are open.
+    """
+
+    states: dict[Period, PeriodState]
+
+    def is_closed(self, book: str, day: dt.date) -> bool:
+        """Whether a posting date lies in a closed month."""
+        state = self.states.get(Period.of(book, day))
+        return state is not None and state.closed is not None
+
+    def next_open_day(self, book: str, day: dt.date) -> dt.date | None:
+        """The day itself where its month is open, else the first day of the next open month.
+
+        None where the calendar of Python's dates ends before one is open.
+        """
+        if not self.is_closed(book, day):
+            return day
+        period = Period.of(book, day)
+        while period.year < dt.MAXYEAR or period.month < 12:
+            period = period.following
+            if not self.is_closed(book, period.first_day):
+                return period.first_day
+        return None
+
+    def expectation(self, book: str, day: dt.date) -> tuple[str, int]:
+        """The stream, and its version, that a posting on this day rests on."""
+        period = Period.of(book, day)
+        state = self.states.get(period)
+        return period.stream, 0 if state is None else state.version
+
+
+ALL_OPEN = Calendar({})
