@@ -45,6 +45,9 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
         Command("watch", "status:watch", "Follow runs until they end"),
         Command("dead-letters", "dead_letters:dead_letters", "List and show records that failed"),
     ),
+    "Take back": (
+        Command("reverse", "reverse:reverse", "Plan, approve and execute the taking back of a run"),
+    ),
     "Books": (
         Command("ledger", "ledger:ledger", "Trial balance, balances, accounts and entries"),
         Command("audit", "audit:audit", "The whole life of a record"),

@@ -76,6 +76,21 @@ class RunId:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class ReversalId:
+    """A reversal, by its name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def stream(self) -> str:
+        """The stream of the reversal's own events."""
+        return f"reversal/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class ChunkId:
     """A chunk: its run, its partition and its number in the partition, from 0."""
 

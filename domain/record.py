@@ -15,7 +15,15 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_jsonable_python
 
-from .events import Event, RecordAttempted, RecordFailed, RecordReversed, RecordSucceeded
+from .events import (
+    Event,
+    RecordAttempted,
+    RecordFailed,
+    RecordReversalFailed,
+    RecordReversalResolved,
+    RecordReversed,
+    RecordSucceeded,
+)
 
 DIGEST_VERSION = "1:"
 
@@ -100,10 +108,13 @@ class RecordState:
 
     Attributes:
         version: of its last event; 0 where there is none.
-        posting: the posting in force and its version.
+        posting: the posting in force.
+        posting_version: its version; where none is in force, that of the one taken back last.
         postings: how often it has been posted.
         in_doubt: an attempt to call out whose outcome is not known.
         reversed_by: the reversal that took the last posting back, where none is in force.
+        set_aside: why a reversal could not take the last posting back, and nobody has settled it.
+        settled_for: the reversal for which a person has.
     """
 
     version: int = 0
@@ -112,6 +123,8 @@ class RecordState:
     postings: int = 0
     in_doubt: RecordAttempted | None = None
     reversed_by: str | None = None
+    set_aside: RecordReversalFailed | None = None
+    settled_for: str | None = None
 
 
 NEW = RecordState()
@@ -128,7 +141,16 @@ def evolve(state: RecordState, event: Event) -> RecordState:
         case RecordFailed():
             return replace(state, version=version, in_doubt=None)
         case RecordReversed():
-            return RecordState(version, postings=state.postings, reversed_by=event.reversal)
+            return RecordState(
+                version,
+                posting_version=event.posted_version,
+                postings=state.postings,
+                reversed_by=event.reversal,
+            )
+        case RecordReversalFailed():
+            return replace(state, version=version, set_aside=event, settled_for=None)
+        case RecordReversalResolved():
+            return replace(state, version=version, set_aside=None, settled_for=event.reversal)
         case _:
             return replace(state, version=version)
 

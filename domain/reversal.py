@@ -32,7 +32,8 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     ``scope`` says which (domain/reversal.py reads it), ``form`` is black or red, ``date`` the
     posting date where one was named (ISO), ``code`` and ``text`` the reason, ``digest`` the plan's,
-    ``approvals`` how many others must agree. ``records`` and ``net`` are what it would do.
+    ``approvals`` how many others must agree. ``records`` and ``net`` are what it would do;
+    ``as_of`` is the position of the log's last event then: what was posted later is not meant.
     """
 
     TOPIC: ClassVar[str] = "storno.ReversalRequested.v1"
@@ -44,6 +45,7 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     text: str
     digest: str
+    as_of: int
     records: int
     blocked: int
     net: tuple[NetLine, ...]
@@ -208,9 +210,14 @@ def fold(events: list[Event]) -> ReversalState:
     return state
 
 
-def stream_of(reversal: str) -> str:
-    """The stream of a reversal's own events."""
-    return f"reversal/{reversal}"
+REVERSALS = "reversal/"
+"""What the streams of all reversals begin with."""
+
+
+def next_name(last: str | None) -> str:
+    """The name after that of a stream: R-000001, R-000002; zero-padded, so that they sort."""
+    number = 0 if last is None else int(last.removeprefix(REVERSALS + "R-"))
+    return f"R-{number + 1:06d}"
 
 
 def approve(state: ReversalState, actor: Actor, digest: str) -> tuple[Event, ...]:

@@ -20,7 +20,7 @@ from ..domain.record import (
 from ..projections import ledger
 from ..projections.changes import Movement, Recorded
 from .draw import Drawn
-from .sealing import FirstPostings
+from .sealing import Bulk
 from .work import Outcome
 
 
@@ -37,7 +37,7 @@ class Decided:
     """
 
     counts: Counts
-    first: FirstPostings = field(default_factory=FirstPostings)
+    first: Bulk = field(default_factory=Bulk)
     events: list[Recorded] = field(default_factory=list)
     skipped_keys: list[str] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class AsNew:
     Slice by slice: of what was added only what is appended is kept.
     """
 
-    _first: FirstPostings = field(default_factory=FirstPostings)
+    _first: Bulk = field(default_factory=Bulk)
     _failed: list[Recorded] = field(default_factory=list)
 
     def add(self, streams: Sequence[str], outcomes: Sequence[Outcome]) -> None:

@@ -9,7 +9,8 @@ from typing import Self
 
 from ..domain.errors import ConflictError, StoreError
 from ..domain.events import Worker
-from ..domain.ids import RunId
+from ..domain.ids import ReversalId, RunId
+from ..domain.reversal import ReversalState
 from ..domain.run import RunState
 from . import retrying
 from .identity import is_alive, this_worker
@@ -28,18 +29,22 @@ _held: set[tuple[str, str]] = set()
 """Store and lock name of every attempt that this process is at; it may outlive one that raised."""
 
 
-def refuse_if_held(journal: Journal, run: RunId, state: RunState) -> None:
-    """Do nothing where the run's holder is dead or its lease ran out.
+Held = RunId | ReversalId
+"""What one process at a time works on."""
+
+
+def refuse_if_held(journal: Journal, run: Held, state: RunState | ReversalState) -> None:
+    """Do nothing where the holder of a run, or of a reversal, is dead or its lease ran out.
 
     Raises:
-        ConflictError: somebody who lives works on the run.
+        ConflictError: somebody who lives works on it.
     """
     holder = state.holder
     if holder is not None and is_held(journal, run, state):
         raise _worked_on(run, f"process {holder.pid} on {holder.host}")
 
 
-def is_held(journal: Journal, run: RunId, state: RunState) -> bool:
+def is_held(journal: Journal, run: Held, state: RunState | ReversalState) -> bool:
     """Whether the holder of a running run lives, and answers."""
     holder = state.holder
     if holder is None:
@@ -59,7 +64,9 @@ def is_held(journal: Journal, run: RunId, state: RunState) -> bool:
     return lease is not None and not lease.expired if stands is None else stands
 
 
-def _worked_on(run: RunId, who: str) -> ConflictError:
+def _worked_on(run: Held, who: str) -> ConflictError:
+    if isinstance(run, ReversalId):
+        return ConflictError(f"reversal {run} is being executed by {who}: wait for it.")
     return ConflictError(
         f"run {run} is being worked on by {who}: wait for it, or stop it with "
         f"'storno stop {run} --reason TEXT'."
@@ -70,7 +77,7 @@ def _name(holder: Worker | str, attempt: int) -> str:
     return f"{holder}#{attempt}"
 
 
-def _lock_name(run: RunId, attempt: int) -> str:
+def _lock_name(run: Held, attempt: int) -> str:
     return f"{run.stream}#{attempt}"
 
 
@@ -82,7 +89,7 @@ class Hold:
     """
 
     def __init__(
-        self, journal: Journal, run: RunId, attempt: int, holder: str, lease_seconds: float
+        self, journal: Journal, run: Held, attempt: int, holder: str, lease_seconds: float
     ) -> None:
         self._journal = journal
         self._run = run

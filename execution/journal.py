@@ -24,13 +24,15 @@ from ..domain.errors import (
     StoreUnavailableError,
     StreamConflictError,
 )
-from ..domain.ids import ChunkId, RunId
+from ..domain.ids import ChunkId, ReversalId, RunId
 from ..domain.period import PERIODS, Calendar, Period, PeriodState
 from ..domain.reversal import ReversalState
 from ..domain.run import RunState
 from ..storage import leases
 from ..storage.checkpointing import Checkpointer
 from ..storage.engine import is_aborted, place, writer
+from ..storage.log import PAGE, Row
+from ..storage.queries.postings import PostingCommit, posting_commits
 from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
 from . import retrying
@@ -39,7 +41,7 @@ from .sealing import Sealed
 if TYPE_CHECKING:
     from ..domain.record import RecordState
 
-__all__ = ["Checkpointer", "Journal", "Store", "translate"]
+__all__ = ["Checkpointer", "Journal", "PostingCommit", "Row", "Store", "translate"]
 
 # Deadlock, serialization failure, and the ways PostgreSQL says that it goes down or comes up.
 _TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
@@ -128,8 +130,46 @@ class Journal:
     def reversal(self, reversal: str) -> ReversalState:
         """Where a reversal stands."""
         with self.talking():
-            rows = self._log.read_stream(reversals.stream_of(reversal))
+            rows = self._log.read_stream(ReversalId(reversal).stream)
         return reversals.fold([decode(row.topic, row.state) for row in rows])
+
+    def next_reversal(self) -> str:
+        """A name that no reversal has yet; somebody may be faster, and the append then refuses."""
+        with self.talking():
+            last = self._log.last_stream(reversals.REVERSALS)
+        return reversals.next_name(last)
+
+    def position(self) -> int:
+        """Of the log's last event; 0 where there is none."""
+        with self.talking():
+            head = self._log.head()
+        return 0 if head is None else head.last_position
+
+    def posting_commits(self, run: RunId, as_of: int | None = None) -> list[PostingCommit]:
+        """The commits of a run's chunks up to a position of the log, the newest first."""
+        with self.talking():
+            return posting_commits(self._store, str(run), as_of)
+
+    def events_of(self, commit: PostingCommit) -> Iterator[Row]:
+        """The events of a commit, in order, page by page."""
+        position, end = commit.first_position - 1, commit.first_position + commit.count - 1
+        while position < end:
+            with self.talking():
+                rows = self._log.read_log(after_position=position, limit=min(PAGE, end - position))
+            if not rows:
+                return
+            yield from rows
+            position = rows[-1].position
+
+    def event(self, stream: str, version: int) -> Row:
+        """One event of a stream, which is there, as it is stored."""
+        with self.talking():
+            return self._log.read_stream(stream, after_version=version - 1)[0]
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        """The versions of streams; those without events are left out."""
+        with self.talking():
+            return self._log.versions(streams)
 
     def holds(self, sealed: Sealed) -> bool:
         """Whether the store has this very commit: its last event tells, for all or none is there.

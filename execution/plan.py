@@ -10,6 +10,9 @@ from ..domain.events import ChunkCompleted, ChunkFailed, ChunkStarted, Counts, O
 from ..domain.ids import ChunkId, RunId
 from .sources.base import Range
 
+PARTITION = "0"
+"""The one partition that a run has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ..domain.codec import encode
-from ..domain.events import RecordSucceeded
+from ..domain.events import RecordReversed, RecordSucceeded
 from ..domain.seal import NewEvents
 from ..projections import ledger
 from ..projections.changes import Changes, Movement, Recorded
@@ -23,33 +23,39 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class FirstPostings:
-    """First postings of new keys, which is what nearly all records are: sealed ahead of the rest.
+class Bulk:
+    """Events of one class, which is what nearly all of a chunk's are: sealed ahead of the rest.
 
     Attributes:
+        topic: of all of them; first postings of new keys where nothing else is said.
         streams: the records'.
         states: the events as they are stored.
+        versions: their places in their streams; None where each is the first.
         movements: what they move in the ledger.
     """
 
+    topic: str = RecordSucceeded.TOPIC
     streams: list[str] = field(default_factory=list)
     states: list[bytes] = field(default_factory=list)
+    versions: list[int] | None = None
     movements: dict[Movement, list[int]] = field(default_factory=dict)
 
-    def add(self, streams: Sequence[str], events: Sequence[RecordSucceeded]) -> None:
+    def add(
+        self, streams: Sequence[str], events: Sequence[RecordSucceeded] | Sequence[RecordReversed]
+    ) -> None:
         """Encode and fold some more, column by column, without a branch per record."""
         self.streams += streams
         self.states += map(encode, events)
         ledger.fold(self.movements, events)
 
 
-def seal(events: Sequence[Recorded], first: FirstPostings | None = None) -> Sealed:
-    """Events as one commit, behind first postings; where there are such, no others are given."""
-    first = first or FirstPostings()
-    count = len(first.streams)
-    streams = [*first.streams, *(each.stream for each in events)]
-    versions = [*([1] * count), *(each.version for each in events)]
-    topics = [*([RecordSucceeded.TOPIC] * count), *(each.event.TOPIC for each in events)]
-    states = [*first.states, *(encode(each.event) for each in events)]
-    changes = project(events, first.movements)
+def seal(events: Sequence[Recorded], bulk: Bulk | None = None) -> Sealed:
+    """Events as one commit, behind those in bulk, of whose class no others are given then."""
+    bulk = bulk or Bulk()
+    count = len(bulk.streams)
+    streams = [*bulk.streams, *(each.stream for each in events)]
+    versions = [*(bulk.versions or [1] * count), *(each.version for each in events)]
+    topics = [*([bulk.topic] * count), *(each.event.TOPIC for each in events)]
+    states = [*bulk.states, *(encode(each.event) for each in events)]
+    changes = project(events, bulk.movements)
     return Sealed(NewEvents(streams, versions, topics, states), changes)

@@ -33,7 +33,7 @@ from .identity import this_worker
 from .isolation import Isolated
 from .job import Job, Parameters
 from .journal import Journal
-from .plan import Item, plan
+from .plan import PARTITION, Item, plan
 from .preparation import Feed, Preparer
 from .results import Observer, RunOptions, RunResult
 from .sealing import seal
@@ -42,7 +42,6 @@ from .sources.base import Source
 from .tally import Tally
 from .watchdog import Watchdog
 
-PARTITION = "0"
 SQLITE_WRITES_SECONDS = 10.0
 """How long a chunk of a job that writes rows may keep a whole SQLite database to itself."""
 

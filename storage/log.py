@@ -95,6 +95,19 @@ class EventLog:
                     found.setdefault(row.stream, []).append(row)
         return found
 
+    def last_stream(self, prefix: str) -> str | None:
+        """The last of the streams whose name begins with prefix, bytewise; None without any."""
+        stream = self.tables.events.c.stream
+        last = sa.select(stream).where(stream >= prefix).order_by(stream.desc()).limit(1)
+        end = _after(prefix)
+        with self.engine.connect() as connection:
+            return connection.execute(last if end is None else last.where(stream < end)).scalar()
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        """The versions of streams; names without events are left out."""
+        with self.engine.connect() as connection:
+            return self._database.versions(connection, streams)
+
     def read_prefix(self, prefix: str) -> Iterator[Row]:
         """Events of the streams whose name begins with prefix, by stream (bytewise) and version.
 

@@ -1,0 +1,135 @@
+"""What the words of ``storno reverse`` mean: a run, a scope, a plan's file, the job's policy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compensations.plan import Plan, Request
+from ..compensations.scope import Condition, Scope
+from ..domain.errors import NotFoundError, UsageError
+from ..domain.ids import RunId
+from ..domain.reversal import Form, ReversalPolicy
+from ..execution.catalog import find_job
+from ..execution.project import Project
+from ..execution.reversals import plan_reversal, posting_run
+from ..storage.store import Store
+from .find import FoundRun, find_run
+from .moments import parse_day
+
+if TYPE_CHECKING:
+    from ..execution.job import Job
+
+WAYS = "name a run, or --record JOB KEY ..., or --chunk RUN N ..."
+
+
+def scoped(
+    store: Store,
+    run: str | None,
+    records: tuple[str, ...],
+    chunks: tuple[str, ...],
+    where: tuple[str, ...],
+) -> tuple[FoundRun, Scope]:
+    """The run that is meant, and what of it.
+
+    Raises:
+        UsageError: too little or too much is said.
+        NotFoundError: there is no such run, or no such record was posted.
+    """
+    given = [name for name, words in (("--record", records), ("--chunk", chunks)) if words]
+    if run is not None and given:
+        raise UsageError(f"{given[0]} names its run or its job itself: leave {run!r} out.")
+    if len(given) > 1 or (where and given):
+        raise UsageError("--record, --chunk and --where exclude each other.")
+    if records:
+        job, *keys = records
+        if not keys:
+            raise UsageError("--record: write the job's name, then the keys of its records.")
+        return find_run(store, str(posting_run(store, job, keys))), Scope(keys=tuple(keys))
+    if chunks:
+        word, *numbers = chunks
+        if not numbers or not all(number.isdecimal() for number in numbers):
+            raise UsageError("--chunk: write the run, then the numbers of its chunks.")
+        return find_run(store, word), Scope(chunks=tuple(sorted({int(n) for n in numbers})))
+    if run is None:
+        raise UsageError(f"what is to be taken back: {WAYS}.")
+    conditions = tuple(Condition.parse(text) for text in where)
+    return find_run(store, run), Scope(where=conditions)
+
+
+def definition_of(project: Project, name: str) -> Job | None:
+    """The job of that name, None where the project defines none.
+
+    Raises:
+        DefinitionError: the file that should define it cannot be loaded.
+    """
+    try:
+        return find_job(project, name, current=Path.cwd())
+    except NotFoundError:
+        return None
+
+
+def policy_of(project: Project, job: Job | None) -> ReversalPolicy:
+    """What the job says about its reversals, else storno.toml, else the default."""
+    own = None if job is None else job.reversals
+    return own or project.reversals
+
+
+def planned(
+    store: Store,
+    project: Project,
+    run: FoundRun,
+    scope: Scope,
+    job: Job | None,
+    *,
+    date: str | None,
+    red: bool,
+) -> Plan:
+    """The plan of what the options say."""
+    form: Form = "red" if red else policy_of(project, job).form
+    day = None if date is None else parse_day(date, "--date")
+    return plan_reversal(store, run.id, scope, form=form, date=day, job=job)
+
+
+def plan_file(path: Path, document: dict[str, Any]) -> None:
+    """Write a plan.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {path}: {error.strerror}.") from None
+
+
+def submitted(store: Store, project: Project, what: str) -> tuple[Request, str | None]:
+    """What a plan's file asks for, with its digest; or all of a run.
+
+    Raises:
+        UsageError: the file is no plan.
+        NotFoundError: there is neither such a file nor such a run.
+    """
+    path = Path(what)
+    if not path.is_file():
+        run = find_run(store, what)
+        form = policy_of(project, definition_of(project, run.job)).form
+        return Request(str(run.id), Scope(), form), None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        form = document["form"]
+        if form not in ("black", "red"):
+            raise ValueError(form)
+        date = document["date"]
+        request = Request(
+            str(RunId.parse(document["run"])),
+            Scope.read(document["scope"]),
+            form,
+            None if date is None else parse_day(date, "date"),
+        )
+        return request, str(document["plan"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(
+            f"{what} is no plan: write one with storno reverse plan RUN --out {what}."
+        ) from None

@@ -1,0 +1,177 @@
+"""What a reversal would do: counts, net effect, blockers, and a digest of it all.
+
+The plan is made of postings as they come; it holds sums and blockers, never the postings. The
+digest says whether what was approved is what will be done: it covers the order, the streams and
+versions of what is taken back, where closed periods move it, what is blocked and why, and what was
+asked for. It is the same whether it was made with all details or in haste.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from ..domain.entry import PostedEntry
+from ..domain.period import Calendar, Period
+from ..domain.reversal import Form, NetLine
+from .entries import posting_date
+from .scope import Scope
+
+BLOCKERS_NAMED = 1_000
+"""So many blockers are named; of further ones only the number is known."""
+
+
+class Digest(Protocol):
+    """A hash under way."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in more."""
+
+    def hexdigest(self) -> str:
+        """What it comes to so far."""
+
+
+class Request(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        run: ``<job>/<run>``.
+        date: the posting date of all of it, where one is named.
+    """
+
+    run: str
+    scope: Scope
+    form: Form = "black"
+    date: dt.date | None = None
+
+
+class Blocker(NamedTuple):
+    """A posting that cannot be taken back, and why."""
+
+    key: str
+    why: str
+
+
+class Dated(NamedTuple):
+    """The dates of an entry, which is all that a hasty look needs of it."""
+
+    book: str
+    posting: dt.date
+
+
+class Move(NamedTuple):
+    """Entries whose reversal a closed period moves."""
+
+    book: str
+    period: str
+    to: dt.date
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a reversal would do.
+
+    Attributes:
+        reversible: how many postings would be taken back.
+        blocked: how many cannot be.
+        blockers: the first thousand of them.
+        moves: closed periods to how many entries they move.
+        other_years: how many entries the move takes into another year (accounting-rules, 11).
+        net: book, account, currency, exponent to [debit, credit], in minor units.
+    """
+
+    request: Request
+    calendar: Calendar
+    reversible: int = 0
+    blocked: int = 0
+    blockers: list[Blocker] = field(default_factory=list)
+    moves: Counter[Move] = field(default_factory=Counter)
+    other_years: int = 0
+    net: dict[tuple[str, str, str, int], list[int]] = field(default_factory=dict)
+    _dates: dict[tuple[str, dt.date], dt.date | None] = field(default_factory=dict)
+    _whole: Digest = field(default_factory=sha256)
+
+    def __post_init__(self) -> None:
+        request = self.request
+        asked = [request.run, str(request.scope.stored()), request.form, str(request.date)]
+        self._whole.update("\0".join(asked).encode() + b"\n")
+
+    def date_of(self, book: str, posting: dt.date) -> dt.date | None:
+        """When an entry's reversal is posted; None where no period takes it."""
+        key = (book, posting)
+        if key not in self._dates:
+            self._dates[key] = posting_date(self.calendar, book, posting, self.request.date)
+        return self._dates[key]
+
+    def add(
+        self, stream: str, version: int, key: str, dated: Iterable[Dated | PostedEntry]
+    ) -> bool:
+        """A posting in force; whether it can be taken back.
+
+        Args:
+            stream: of the record.
+            version: of the posting in it.
+            dated: its entries, or what is to be known of them.
+        """
+        dates = [(each.book, each.posting, self.date_of(each.book, each.posting)) for each in dated]
+        for book, posting, to in dates:
+            if to is None:
+                self.block(stream, version, key, self._closed(book, posting))
+                return False
+        for book, posting, to in dates:
+            if to != posting and to is not None:
+                period = Period.of(book, posting)
+                self.moves[Move(book, str(period), to)] += 1
+                self.other_years += to.year != posting.year
+        self.reversible += 1
+        moved = ",".join(f"{to}" for _, posting, to in dates if to != posting)
+        self._whole.update(f"+{stream}\0{version}\0{moved}\n".encode())
+        return True
+
+    def add_net(self, entries: Iterable[PostedEntry]) -> None:
+        """Add what taking these entries back moves."""
+        red = self.request.form == "red"
+        for entry in entries:
+            for line in entry.lines:
+                key = (entry.book, line.account, line.currency, line.exponent)
+                sums = self.net.setdefault(key, [0, 0])
+                if red:
+                    sums[0 if line.side == "D" else 1] -= line.minor
+                else:
+                    sums[1 if line.side == "D" else 0] += line.minor
+
+    def block(self, stream: str, version: int, key: str, why: str) -> None:
+        """A posting that cannot be taken back."""
+        self.blocked += 1
+        if len(self.blockers) < BLOCKERS_NAMED:
+            self.blockers.append(Blocker(key, why))
+        self._whole.update(f"-{stream}\0{version}\0{why}\n".encode())
+
+    @property
+    def digest(self) -> str:
+        """What is approved, in 64 hexadecimal digits."""
+        return self._whole.hexdigest()
+
+    def net_lines(self) -> tuple[NetLine, ...]:
+        """The net effect by book, account and currency, in that order."""
+        return tuple(NetLine(*key, *sums) for key, sums in sorted(self.net.items()))
+
+    def debits(self) -> dict[str, tuple[int, int]]:
+        """Currency to what is taken back, in minor units, and its exponent.
+
+        It is the sum of the debits, which is that of the credits; as an amount, without its sign.
+        """
+        sums: dict[str, tuple[int, int]] = {}
+        for (_, _, currency, exponent), (debit, _) in self.net.items():
+            minor, _ = sums.get(currency, (0, exponent))
+            sums[currency] = (minor + abs(debit), exponent)
+        return sums
+
+    def _closed(self, book: str, posting: dt.date) -> str:
+        day = self.request.date or posting
+        rest = "" if self.request.date else " and no later one is open"
+        return f"period-closed: {Period.of(book, day)} of book {book} is closed{rest}"

@@ -1,0 +1,123 @@
+"""The postings of a run that a reversal is about, the newest chunk first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ..compensations.scope import Scope
+from ..domain.codec import decode
+from ..domain.events import RecordSucceeded
+from ..domain.ids import RunId, key_of, record_stream
+from ..domain.record import NEW, RecordState
+from .journal import Journal, PostingCommit, Row
+from .plan import PARTITION
+
+BATCH = 1_000
+"""Postings taken back in one commit."""
+
+
+class Posting(NamedTuple):
+    """A posting of a record.
+
+    Attributes:
+        version: of the posting in its stream.
+        last: the stream's version, behind which the reversal is appended.
+    """
+
+    stream: str
+    version: int
+    last: int
+    event: RecordSucceeded
+
+    @property
+    def key(self) -> str:
+        """The record's business key."""
+        return key_of(self.stream, self.event.key) or self.stream
+
+
+class Changed(NamedTuple):
+    """A posting that something happened to, and where its record stands now."""
+
+    posting: Posting
+    state: RecordState
+
+
+class Postings:
+    """Finds the postings of a run that are in a scope.
+
+    Args:
+        as_of: only those made up to this position of the log; None for all.
+    """
+
+    def __init__(
+        self, journal: Journal, run: RunId, scope: Scope, as_of: int | None = None
+    ) -> None:
+        self._journal = journal
+        self._run = run
+        self._scope = scope
+        self._as_of = as_of
+
+    def batches(self) -> Iterator[list[Posting]]:
+        """As they were posted, whatever happened to them since; a thousand at a time."""
+        batch: list[Posting] = []
+        for posting in self._each():
+            batch.append(posting)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def look(self, batch: Sequence[Posting]) -> tuple[list[Posting], list[Changed]]:
+        """Those to which nothing happened since, and the others.
+
+        What was taken back and posted again is left out: that posting speaks for its record.
+        """
+        versions = self._journal.versions([posting.stream for posting in batch])
+        untouched = [each for each in batch if versions.get(each.stream) == each.version]
+        if len(untouched) == len(batch):
+            return untouched, []
+        others = [each for each in batch if versions.get(each.stream) != each.version]
+        states = self._journal.records([posting.stream for posting in others])
+        changed = [Changed(each, states.get(each.stream, NEW)) for each in others]
+        return untouched, [
+            Changed(posting._replace(last=state.version), state)
+            for posting, state in changed
+            if state.posting_version == posting.version
+        ]
+
+    def _each(self) -> Iterator[Posting]:
+        if self._scope.keys:
+            yield from self._of_keys()
+            return
+        for commit in self._journal.posting_commits(self._run, self._as_of):
+            if self._holds(commit):
+                for row in self._journal.events_of(commit):
+                    yield from self._posting(row)
+
+    def _holds(self, commit: PostingCommit) -> bool:
+        chunks = self._scope.chunks
+        return not chunks or (commit.partition == PARTITION and commit.chunk in chunks)
+
+    def _posting(self, row: Row) -> Iterator[Posting]:
+        """The posting that a stored event is, where it is one of the run's and in the scope."""
+        if not row.topic.startswith("storno.RecordSucceeded."):
+            return
+        event = decode(row.topic, row.state)
+        if (
+            isinstance(event, RecordSucceeded)
+            and event.run == self._run.name
+            and self._scope.matches(event.record)
+        ):
+            yield Posting(row.stream, row.version, row.version, event)
+
+    def _of_keys(self) -> Iterator[Posting]:
+        """The last posting of each record that is named, where this run made it."""
+        streams = [record_stream(self._run.job, key) for key in self._scope.keys]
+        states = self._journal.records(streams)
+        for stream in dict.fromkeys(streams):
+            if (state := states.get(stream)) is not None and state.posting_version:
+                row = self._journal.event(stream, state.posting_version)
+                if self._as_of is None or row.position <= self._as_of:
+                    yield from self._posting(row)

@@ -1,0 +1,226 @@
+"""Reversals as people deal with them: planned, submitted, approved or rejected."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from ..compensations.plan import Plan, Request
+from ..compensations.scope import Scope
+from ..domain import reversal as reversals
+from ..domain.codec import decode
+from ..domain.errors import (
+    ConflictError,
+    NotAllowedError,
+    NotFoundError,
+    StreamConflictError,
+    UsageError,
+)
+from ..domain.events import Actor, Event, RecordSucceeded
+from ..domain.ids import ReversalId, RunId, record_stream
+from ..domain.reversal import (
+    Form,
+    PlanChangedError,
+    ReversalPolicy,
+    ReversalRequested,
+    ReversalState,
+    ReversalStatus,
+)
+from ..domain.run import Status
+from ..projections.changes import Recorded
+from .job import Job
+from .journal import Journal, Store
+from .planning import make_plan, why_nothing
+from .sealing import seal
+
+SUBMIT_TRIES = 10
+
+
+def plan_reversal(
+    store: Store,
+    run: RunId,
+    scope: Scope | None = None,
+    *,
+    form: Form = "black",
+    date: dt.date | None = None,
+    job: Job | None = None,
+) -> Plan:
+    """What taking back postings of a run would do; writes nothing.
+
+    Args:
+        scope: which postings; all of the run's where not given.
+        form: black swaps debit and credit, red negates the amounts.
+        date: the posting date of all reversing entries; the originals' where not given, or the
+            first open day after them.
+        job: the run's; needed where its records had effects.
+
+    Raises:
+        NotFoundError: there is no such run.
+        UsageError: a condition names no field.
+    """
+    journal = Journal(store)
+    if journal.run(run).status is Status.NEW:
+        raise NotFoundError(f"there is no run {run}: see 'storno runs'.")
+    return make_plan(journal, Request(str(run), scope or Scope(), form, date), job)
+
+
+def posting_run(store: Store, job: str, keys: Sequence[str]) -> RunId:
+    """The run that posted these records last.
+
+    Raises:
+        NotFoundError: one of them was never posted.
+        UsageError: several runs posted them: a reversal is of one run.
+    """
+    journal = Journal(store)
+    streams = {key: record_stream(job, key) for key in keys}
+    states = journal.records(list(streams.values()))
+    found: dict[str, str] = {}
+    for key, stream in streams.items():
+        state = states.get(stream)
+        if state is None or not state.posting_version:
+            raise NotFoundError(
+                f"record {key!r} of job {job} was never posted: see 'storno audit trail {job} KEY'."
+            )
+        row = journal.event(stream, state.posting_version)
+        event = decode(row.topic, row.state)
+        assert isinstance(event, RecordSucceeded), "the version of a posting is a posting's"
+        found.setdefault(event.run, key)
+    if len(found) > 1:
+        runs = ", ".join(f"{job}/{run} ({key})" for run, key in found.items())
+        raise UsageError(f"the records were posted by several runs, {runs}: take back one by one.")
+    return RunId(job, next(iter(found)))
+
+
+def submit_reversal(
+    store: Store,
+    request: Request,
+    *,
+    code: str,
+    text: str,
+    actor: Actor,
+    policy: ReversalPolicy,
+    job: Job | None = None,
+    digest: str | None = None,
+) -> str:
+    """Ask for a reversal; returns its name.
+
+    Args:
+        code: of the reason, one of the policy's.
+        text: the reason in words.
+        policy: how many others must approve, and which reasons there are.
+        digest: of the plan that somebody saw.
+
+    Raises:
+        UsageError: no reason, or an unknown code.
+        NotFoundError: there is no such run.
+        ConflictError: there is nothing to take back.
+        PlanChangedError: what it would do is not what the plan said.
+    """
+    policy.check_code(code)
+    if not text.strip():
+        raise UsageError("a reversal needs a reason in words: add --reason TEXT.")
+    journal = Journal(store)
+    run = RunId.parse(request.run)
+    as_of = journal.position()
+    plan = plan_reversal(store, run, request.scope, form=request.form, date=request.date, job=job)
+    if digest is not None and digest != plan.digest:
+        raise PlanChangedError(
+            "what the reversal would do has changed since it was planned: plan it anew."
+        )
+    if not plan.reversible:
+        raise ConflictError(f"there is nothing to take back: {why_nothing(plan)}.")
+    event = requested(plan, code, text, policy.approvals_for(plan.debits()), actor, as_of)
+    for _ in range(SUBMIT_TRIES):
+        name = journal.next_reversal()
+        try:
+            journal.append_once(seal([Recorded(ReversalId(name).stream, 1, event)]))
+        except StreamConflictError:
+            continue  # somebody took the name
+        return name
+    raise ConflictError("others keep submitting reversals: try again.")
+
+
+def requested(
+    plan: Plan, code: str, text: str, approvals: int, actor: Actor, as_of: int
+) -> ReversalRequested:
+    """The event that asks for what a plan says."""
+    request, run = plan.request, RunId.parse(plan.request.run)
+    return ReversalRequested(
+        job=run.job,
+        run=run.name,
+        scope=request.scope.stored(),
+        form=request.form,
+        date=None if request.date is None else request.date.isoformat(),
+        code=code,
+        text=text,
+        digest=plan.digest,
+        as_of=as_of,
+        records=plan.reversible,
+        blocked=plan.blocked,
+        net=plan.net_lines(),
+        approvals=approvals,
+        actor=actor,
+    )
+
+
+def approve_reversal(
+    store: Store, name: str, actor: Actor, job: Job | None = None
+) -> ReversalState:
+    """Agree to a reversal; what it would do must still be what was requested.
+
+    Raises:
+        NotFoundError: there is no such reversal.
+        NotAllowedError: it does not wait for approval, or the approver requested it.
+        PlanChangedError: what it would do has changed.
+    """
+    journal = Journal(store)
+    state = existing(journal, name)
+    digest = make_plan(journal, request_of(state), job, own=name).digest
+    return _append(journal, name, state, reversals.approve(state, actor, digest))
+
+
+def reject_reversal(store: Store, name: str, actor: Actor, reason: str) -> ReversalState:
+    """Refuse a reversal before anything of it was executed.
+
+    Raises:
+        NotFoundError: there is no such reversal.
+        NotAllowedError: it has begun, or it is over.
+        UsageError: no reason.
+    """
+    journal = Journal(store)
+    state = existing(journal, name)
+    return _append(journal, name, state, reversals.reject(state, actor, reason))
+
+
+def existing(journal: Journal, name: str) -> ReversalState:
+    """Where a reversal stands.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    state = journal.reversal(name)
+    if state.status is ReversalStatus.NEW:
+        raise NotFoundError(f"there is no reversal {name!r}: see 'storno reverse list'.")
+    return state
+
+
+def request_of(state: ReversalState) -> Request:
+    """What was asked for."""
+    event = state.requested
+    if event is None:
+        raise NotAllowedError("the reversal was not requested.")
+    form: Form = "red" if event.form == "red" else "black"
+    date = None if event.date is None else dt.date.fromisoformat(event.date)
+    return Request(f"{event.job}/{event.run}", Scope.read(event.scope), form, date)
+
+
+def _append(
+    journal: Journal, name: str, state: ReversalState, moves: tuple[Event, ...]
+) -> ReversalState:
+    stream = ReversalId(name).stream
+    if moves:
+        events = [Recorded(stream, state.version + n, move) for n, move in enumerate(moves, 1)]
+        journal.append_once(seal(events))
+    for move in moves:
+        state = reversals.evolve(state, move)
+    return state
