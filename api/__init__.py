@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .domain.entry import Chart, Entry, EntryError, Line, credit, debit
     from .domain.errors import StornoError
     from .domain.money import Rounding
+    from .domain.policy import ReversalPolicy
     from .domain.record import Incidental, Record
     from .execution.context import Context
     from .execution.job import Effect, Job, Parameters, job
@@ -36,6 +37,7 @@ __all__ = [
     "Parameters",
     "Record",
     "Retry",
+    "ReversalPolicy",
     "Rounding",
     "RunOptions",
     "RunResult",
@@ -60,6 +62,7 @@ _HOMES = {
     "domain.entry": ("Chart", "Entry", "EntryError", "Line", "credit", "debit"),
     "domain.errors": ("StornoError",),
     "domain.money": ("Rounding",),
+    "domain.policy": ("ReversalPolicy",),
     "domain.record": ("Incidental", "Record"),
     "execution.context": ("Context",),
     "execution.job": ("Effect", "Job", "Parameters", "job"),

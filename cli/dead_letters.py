@@ -103,7 +103,7 @@ def show_letter(
 
 
 def _no_letter(job: str, key: str, keys: list[str]) -> NotFoundError:
-    from ..execution.suggest import did_you_mean
+    from ..domain.suggest import did_you_mean
     from .render import typed
 
     return NotFoundError(

@@ -16,7 +16,7 @@ from ..domain.errors import (
     StornoError,
     UsageError,
 )
-from ..execution.suggest import did_you_mean
+from ..domain.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from cyclopts.argument import Argument

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import NotFoundError, UsageError
 from ..domain.ids import RunId
-from ..execution.suggest import did_you_mean
+from ..domain.suggest import did_you_mean
 from ..storage import queries
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ def _balances(
 
 def _say_if_unknown(store: Store, book: str, **filters: str | None) -> None:
     """A book, an account or a currency that nothing was ever posted to may be mistyped."""
-    from ..execution.suggest import did_you_mean
+    from ..domain.suggest import did_you_mean
     from ..storage import queries
     from .render import say
 
@@ -186,7 +186,7 @@ def _say_if_unknown(store: Store, book: str, **filters: str | None) -> None:
 
 def _refuse_unknown(store: Store, name: str, book: str) -> None:
     """An account that never moved is more likely mistyped than quiet."""
-    from ..execution.suggest import did_you_mean
+    from ..domain.suggest import did_you_mean
     from ..storage import queries
 
     if not queries.balances(store, book=book, account=name):

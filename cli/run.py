@@ -110,7 +110,7 @@ def parse_parameters(job: Job, pairs: tuple[str, ...]) -> dict[str, str]:
     Raises:
         UsageError: a word is no pair, or names no parameter of the job, or one twice.
     """
-    from ..execution.suggest import did_you_mean
+    from ..domain.suggest import did_you_mean
 
     known = job.parameters.model_fields
     values: dict[str, str] = {}

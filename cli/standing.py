@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import NotFoundError
 from ..domain.ids import RunId
+from ..domain.suggest import did_you_mean
 from ..execution.holding import is_held
 from ..execution.journal import Journal
-from ..execution.suggest import did_you_mean
 from ..storage import queries
 from .documents import run_document, seconds_between
 from .find import find_run

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ..domain.errors import DefinitionError, NotFoundError
+from ..domain.suggest import did_you_mean
+from .compensation import check_compensation
 from .job import Job
 from .project import SETTINGS_FILE, Project
-from .suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,9 @@ class Catalog:
     """The jobs of a project.
 
     Attributes:
-        jobs: by name, in the order of storno.toml.
+        jobs: by name, in the order of storno.toml; also those that lack their handler.
         places: a job's name to the file or module that defines it, as storno.toml writes it.
-        broken: what could not be loaded, and why.
+        broken: what could not be loaded or cannot be run, and why.
     """
 
     jobs: Mapping[str, Job]
@@ -56,6 +57,12 @@ def load_catalog(project: Project) -> Catalog:
                     "a job's name is what its records and runs are stored under, rename one."
                 )
             places.setdefault(job.name, place)
+    # When all is loaded: a handler may stand in another module than its job.
+    for name, job in jobs.items():
+        try:
+            _check_whole(job, places[name])
+        except DefinitionError as error:
+            broken.append(error)
     return Catalog(jobs, places, tuple(broken))
 
 
@@ -68,19 +75,32 @@ def find_job(project: Project, spec: str, *, current: Path) -> Job:
 
     Raises:
         NotFoundError: there is none; the message says which there are.
-        DefinitionError: the file that should define it cannot be loaded.
+        DefinitionError: the file that should define it cannot be loaded, or it lacks its handler.
     """
     place, colon, name = spec.rpartition(":")
     if not colon:
         return _by_name(project, spec)
+    return _in_place(project, place, name, current)
+
+
+def _in_place(project: Project, place: str, name: str, current: Path) -> Job:
     module = load_module(place, current, project.root)
     jobs = jobs_of(module)
     by_either = {job.name: job for job in jobs.values()} | jobs
     if name in by_either:
-        return by_either[name]
+        return _check_whole(by_either[name], place)
     raise NotFoundError(
         f"{place} defines no job {name!r}.{did_you_mean(name, by_either)} {_listing(by_either)}"
     )
+
+
+def _check_whole(job: Job, place: str) -> Job:
+    """The job, if it says how its effect is taken back; else an error with its place."""
+    try:
+        check_compensation(job)
+    except DefinitionError as error:
+        raise DefinitionError(f"{place}: {error}") from None
+    return job
 
 
 def jobs_of(module: ModuleType) -> dict[str, Job]:
@@ -108,7 +128,7 @@ def load_module(place: str, base: Path, root: Path) -> ModuleType:
 def _by_name(project: Project, name: str) -> Job:
     catalog = load_catalog(project)
     if name in catalog.jobs:
-        return catalog.jobs[name]
+        return _check_whole(catalog.jobs[name], catalog.places[name])
     if catalog.broken:
         raise catalog.broken[0]
     if project.file is None:

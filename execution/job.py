@@ -13,7 +13,7 @@ from functools import cached_property
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -22,7 +22,9 @@ from ..domain.entry import Entry
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.ids import RunId, run_name
 from ..domain.money import Rounding
+from ..domain.policy import ReversalPolicy
 from ..domain.record import Record
+from .compensation import Compensation, OnFailure, check_options, compensation_of
 from .policies import DEFAULT_TOLERANCE, Controls, Retry, Tolerance
 from .sources.base import Source
 
@@ -35,6 +37,7 @@ _NAMED = frozenset({"$defs", "properties"})
 
 MAX_CHUNK_SIZE = 100_000
 
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 Key = str | tuple[str, ...] | Callable[[Any], str]
 
 
@@ -88,10 +91,38 @@ class Job:
     book: str = "main"
     effect: bool = False
     writes: bool = False
+    irreversible: str | None = None
+    on_failure: OnFailure = "leave"
+    on_failure_approved: bool = False
+    reversals: ReversalPolicy | None = None
+    # Declared below the job, when it is made already; its text is part of the job's code.
+    _handlers: list[Compensation] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function returns, so that a job can be tested as the function it is."""
         return self.function(*args, **kwargs)
+
+    def compensate(self, function: Handler) -> Handler:
+        """Declare what takes the effect of one posting back; used as a decorator below the job.
+
+        Args:
+            function: called with the record as it was posted, the stored output of its effect, and
+                a context where it takes three arguments; returns what is stored with the reversal,
+                JSON-able, or None.
+
+        Raises:
+            DefinitionError: the job has no effect, is irreversible or has a handler already, or
+                the function cannot be called so.
+        """
+        self._handlers.append(compensation_of(self, function))
+        return function
+
+    @property
+    def compensation(self) -> Compensation | None:
+        """The handler that takes its effect back."""
+        return self._handlers[0] if self._handlers else None
 
     @property
     def looks_ahead(self) -> bool:
@@ -188,6 +219,10 @@ def job(  # noqa: PLR0913 - a job's policies are named where it is defined
     book: str = "main",
     effect: bool = False,
     writes: bool = False,
+    irreversible: str | None = None,
+    on_failure: OnFailure = "leave",
+    on_failure_approved: bool = False,
+    reversals: ReversalPolicy | None = None,
 ) -> Callable[[Callable[..., Any]], Job]:
     """Make a function from a record to an entry a job.
 
@@ -209,8 +244,14 @@ def job(  # noqa: PLR0913 - a job's policies are named where it is defined
         rounding: the rule for amounts finer than their currency; without one they are errors.
         start_limit: how often a run may be started.
         book: the book of entries that name none.
-        effect: the function does something outside the ledger and returns ``Effect``.
+        effect: the function does something outside the ledger and returns ``Effect``; what takes
+            it back is declared below the job, with ``compensate``.
         writes: the function writes rows through ``context.connection``.
+        irreversible: why nothing can take the effect back; instead of a handler.
+        on_failure: ``"reverse"`` takes back what a run has posted when it fails, with the reason
+            code ``run-failed``; where others have to agree to reversals, it waits for them.
+        on_failure_approved: that reversal needs nobody's approval.
+        reversals: what reversals of this job ask for, where it differs from ``storno.toml``.
 
     Raises:
         DefinitionError: the definition cannot work; the message says why.
@@ -239,6 +280,10 @@ def job(  # noqa: PLR0913 - a job's policies are named where it is defined
             book=book,
             effect=effect,
             writes=writes,
+            irreversible=irreversible,
+            on_failure=on_failure,
+            on_failure_approved=on_failure_approved,
+            reversals=reversals,
         )
         _check(definition)
         return definition
@@ -264,6 +309,9 @@ def _check(job: Job) -> None:
             raise DefinitionError(f"job {job.name}: {option} must be above zero.")
     if job.start_limit is not None and job.start_limit < 1:
         raise DefinitionError(f"job {job.name}: start_limit must be at least 1.")
+    if job.reversals is not None and not isinstance(job.reversals, ReversalPolicy):
+        raise DefinitionError(f"job {job.name}: reversals= must be a ReversalPolicy(...).")
+    check_options(job)
 
 
 def _check_names(job: Job) -> None:

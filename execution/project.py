@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from ..domain.entry import Chart
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.events import Actor
-from .suggest import did_you_mean
+from ..domain.suggest import did_you_mean
 
 SETTINGS_FILE = "storno.toml"
 DEFAULT_STORE = "sqlite:///storno.db"

@@ -15,6 +15,7 @@ from ..domain.events import Actor, Event
 from ..domain.ids import RunId
 from ..domain.run import RunState, Status
 from ..projections.changes import Recorded
+from .compensation import check_compensation
 from .holding import refuse_if_held
 from .identity import resolve_actor
 from .job import Job
@@ -48,12 +49,14 @@ def run_job(
 
     Raises:
         UsageError: parameters or options are wrong.
+        DefinitionError: the job has an effect, and nothing that takes it back.
         NotAllowedError: the run is abandoned, or over its start limit.
         ConflictError: somebody works on it, or the job or its input is not what it was.
         FencedError: somebody took it over meanwhile.
         StoreError: the store failed; the run can be resumed once it works again.
     """
     options = options or RunOptions()
+    check_compensation(job)
     parsed = job.parse_parameters(parameters)
     journal = Journal(store)
     who = actor if isinstance(actor, Actor) else resolve_actor(actor)

@@ -196,7 +196,7 @@ from storno import Context, Effect, Entry, Record, credit, debit, iterable, job
 class Transfer(Record):
     number: str
 
-@job(key="number", source=iterable([{"number": "T1"}]), effect=True)
+@job(key="number", source=iterable([{"number": "T1"}]), effect=True, irreversible="a letter")
 def transfers(transfer: Transfer, context: Context) -> Effect:
     entry = Entry([debit("a", 1, "EUR"), credit("b", 1, "EUR")], effective=dt.date(2026, 1, 31))
     return Effect(output={"reference": "REF-1", "fee": None}, entries=[entry])

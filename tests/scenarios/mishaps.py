@@ -104,6 +104,7 @@ def make_job(case: Case) -> Job:
         name="payments",
         chunk_size=case.chunk_size,
         effect=case.mode == "effect",
+        irreversible="only a line in a file" if case.mode == "effect" else None,
         writes=case.mode == "writes",
         record_seconds=case.record_seconds,
     )

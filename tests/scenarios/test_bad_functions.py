@@ -144,6 +144,9 @@ def test_an_effect_without_entries_and_with_odd_output(lab: Lab) -> None:
     def pay(payment: Payment) -> Effect:
         return Effect(output=outputs[ordinal_of(payment)])
 
+    @pay.compensate
+    def take_back(payment: Payment, output: Any) -> None: ...
+
     lab.amount_of = lambda row: ("EUR", 0)
     result = lab.run(pay)
 

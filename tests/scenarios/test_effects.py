@@ -23,11 +23,13 @@ class Bank:
 
     Attributes:
         calls: ordinal and idempotency key of each call, in order.
+        refunds: ordinal and receipt of each payment that was taken back, in order.
         errors: what to raise for an ordinal, one after the other.
     """
 
     def __init__(self, errors: dict[int, list[BaseException]] | None = None) -> None:
         self.calls: list[tuple[int, str]] = []
+        self.refunds: list[tuple[int, str]] = []
         self.errors = errors or {}
         self.before: Callable[[int], object] = lambda ordinal: None
 
@@ -38,6 +40,9 @@ class Bank:
         if self.errors.get(ordinal):
             raise self.errors[ordinal].pop(0)
         return f"receipt of {payment.number}"
+
+    def pay_back(self, payment: Payment, receipt: str) -> None:
+        self.refunds.append((ordinal_of(payment), receipt))
 
     def ordinals(self) -> list[int]:
         return [ordinal for ordinal, _ in self.calls]
@@ -59,6 +64,10 @@ def paying_out(rows: Rows, bank: Bank, **policies: Any) -> Job:
     def pay(payment: Payment, context: Context) -> Effect:
         receipt = bank.pay(payment, context.idempotency_key)
         return Effect(output={"receipt": receipt}, entries=[entry_of(payment)])
+
+    @pay.compensate
+    def refund(payment: Payment, output: Any) -> None:
+        bank.pay_back(payment, output["receipt"])
 
     return pay
 

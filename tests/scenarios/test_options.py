@@ -113,7 +113,14 @@ class Month(Parameters):
 def call_out(rows: Any, act: Callable[[Payment], object]) -> Any:
     """A job that does something outside."""
 
-    @job(key="number", source=iterable(rows), parameters=Month, name="payments", effect=True)
+    @job(
+        key="number",
+        source=iterable(rows),
+        parameters=Month,
+        name="payments",
+        effect=True,
+        irreversible="nobody is called",
+    )
     def pay(payment: Payment) -> Effect:
         act(payment)
         return Effect(output=payment.number, entries=[entry_of(payment)])
