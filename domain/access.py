@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from .errors import NotAllowedError
 from .events import Actor, Event
-from .ids import escape
+from .ids import escape, shorten
 
 
 class AccessRefused(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,10 +46,10 @@ class RoleMissingError(NotAllowedError):
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who has which roles; where nobody has any, everybody may do everything.
+    """Who has which roles; where none is declared, everybody may do everything.
 
     Attributes:
-        members: role to the names of the actors who have it.
+        members: declared role to the names of the actors who have it.
     """
 
     members: Mapping[Role, frozenset[str]] = field(default_factory=dict)
@@ -61,4 +61,4 @@ class Roles:
 
 def stream_of(actor: str) -> str:
     """The stream of what an actor was refused."""
-    return f"access/{escape(actor)}"
+    return f"access/{shorten(escape(actor))}"

@@ -13,14 +13,14 @@ from typing import ClassVar
 
 from .errors import NotAllowedError, UsageError
 from .events import Actor, Event
-from .ids import escape, unescape
+from .ids import MAX_NAME_BYTES, escape, unescape
 
 
 class PeriodClosed(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A month of a book takes no more postings.
 
-    ``digest`` is the trial balance's up to its last day by posting date, ``forced`` why it was
-    closed in spite of what stood in the way.
+    ``digest`` is the trial balance's up to its last day by posting date, ``forced`` what stood in
+    the way of it, where it was closed all the same.
     """
 
     TOPIC: ClassVar[str] = "storno.PeriodClosed.v1"
@@ -43,7 +43,7 @@ EVENTS: tuple[type[Event], ...] = (PeriodClosed, PeriodReopened)
 PERIODS = "period/"
 """What the streams of all periods begin with."""
 
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,12 +90,18 @@ class Period:
         """Read ``YYYY-MM``.
 
         Raises:
-            UsageError: it is no month.
+            UsageError: it is no month, or the book's name is too long for a stream's.
         """
         found = _MONTH.fullmatch(text)
         if found is None or not int(found[1]):
             raise UsageError(f"{text!r} is no month: write YYYY-MM, such as 2026-01.")
-        return cls(book, int(found[1]), int(found[2]))
+        period = cls(book, int(found[1]), int(found[2]))
+        if len(period.stream.encode()) > MAX_NAME_BYTES:
+            raise UsageError(
+                f"the name of the book {book[:40]!r}... is too long to close its periods: "
+                f"with the month it may have {MAX_NAME_BYTES} bytes."
+            )
+        return period
 
 
 @dataclass(frozen=True, slots=True)

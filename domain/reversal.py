@@ -221,7 +221,7 @@ def next_name(last: str | None) -> str:
 
 
 def approve(state: ReversalState, actor: Actor, digest: str) -> tuple[Event, ...]:
-    """Agree to the plan as it was requested; nothing where the same person has.
+    """Agree to the plan as it was requested; nothing where the same person has already.
 
     Args:
         digest: of the plan that the approver saw.
@@ -230,13 +230,13 @@ def approve(state: ReversalState, actor: Actor, digest: str) -> tuple[Event, ...
         NotAllowedError: it does not wait for approval, or the approver requested it.
         PlanChangedError: what it would do now is not what was requested.
     """
+    if actor.name in state.approvers and state.status is not ReversalStatus.REJECTED:
+        return ()
     requested = _waiting(state)
     if actor.name == requested.actor.name:
         raise NotAllowedError(
             f"{actor.name} requested the reversal and cannot approve it: another person has to."
         )
-    if actor.name in state.approvers:
-        return ()
     if digest != requested.digest:
         raise PlanChangedError(
             "what the reversal would do has changed since it was requested: reject it, plan it "
@@ -269,11 +269,13 @@ def start(state: ReversalState, worker: Worker, actor: Actor) -> tuple[Event, ..
     what was requested.
 
     Raises:
-        NotAllowedError: rejected.
+        NotAllowedError: it was never requested, or it is rejected.
         ApprovalRequiredError: others have to agree first.
     """
     if state.status is ReversalStatus.COMPLETED:
         return ()
+    if state.requested is None:
+        raise NotAllowedError("the reversal was never requested: plan and submit it first.")
     if state.status is ReversalStatus.REJECTED:
         raise NotAllowedError("the reversal was rejected: plan and submit another one.")
     if state.missing_approvals:

@@ -261,12 +261,15 @@ def abandon(state: RunState, actor: Actor, reason: str) -> tuple[Event, ...]:
 def begin_reversal(state: RunState, reversal: str) -> tuple[Event, ...]:
     """Keep the run from going on while a reversal takes back what it posted.
 
-    The caller has made sure that nobody alive holds a running run. Nothing where this very
-    reversal has begun.
+    Nothing where this very reversal has begun. A run whose process died is still at work for all
+    that its events say: it is resumed or abandoned first.
 
     Raises:
+        NotAllowedError: the run was never started.
         ConflictError: the run is at work, or another reversal is.
     """
+    if state.status is Status.NEW:
+        raise NotAllowedError("the run was never started: there is nothing to take back.")
     if state.status is Status.REVERSING:
         if state.reversal == reversal:
             return ()
@@ -275,7 +278,10 @@ def begin_reversal(state: RunState, reversal: str) -> tuple[Event, ...]:
             "to its end first."
         )
     if state.status is Status.RUNNING:
-        raise ConflictError("the run is at work: stop it, or wait until it is through.")
+        raise ConflictError(
+            "the run is at work: stop it, or wait until it is through; where its process is gone, "
+            "resume or abandon it first."
+        )
     return (RunReversing(reversal=reversal),)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from storno.domain.access import AccessRefused
 from storno.domain.codec import EVENTS, decode, encode
 from storno.domain.entry import PostedEntry, PostedLine
 from storno.domain.events import (
@@ -24,16 +25,34 @@ from storno.domain.events import (
     Counts,
     Event,
     RecordAttempted,
+    RecordCorrected,
+    RecordDiscarded,
     RecordFailed,
+    RecordReversalFailed,
+    RecordReversalResolved,
+    RecordReversed,
     RecordSucceeded,
     RunAbandoned,
     RunCompleted,
     RunFailed,
     RunResumed,
+    RunReversed,
+    RunReversing,
     RunStarted,
     RunStopped,
     RunStopRequested,
     Worker,
+)
+from storno.domain.period import PeriodClosed, PeriodReopened
+from storno.domain.reversal import (
+    NetLine,
+    ReversalApproved,
+    ReversalCompleted,
+    ReversalFailed,
+    ReversalRejected,
+    ReversalRequested,
+    ReversalStarted,
+    ReversalStopped,
 )
 
 ANNA = Actor(name="Anna", os_user="anna", host="night-1")
@@ -49,6 +68,13 @@ ENTRY = PostedEntry(
     text="Miete M\u00e4rz",
 )
 PLAIN_ENTRY = msgspec.structs.replace(ENTRY, posting=dt.date(2026, 1, 31), text="")
+REVERSING_ENTRY = msgspec.structs.replace(
+    ENTRY,
+    lines=(
+        PostedLine("expense:rent", "C", 125050, "EUR", 2),
+        PostedLine("creditors", "D", 125050, "EUR", 2),
+    ),
+)
 RECORD = msgspec.Raw(b'{"number":"INV-1","amount":"1250.50"}')
 PLACE: dict[str, Any] = {
     "run": "2026-01", "partition": "0", "chunk": "0/00000003", "ordinal": 3017, "attempt": 2,
@@ -136,6 +162,79 @@ EVENTS_MEANT: list[Event] = [
         digest="1:5feceb",
         posted_version=1,
     ),
+    RecordSucceeded(**PLACE, record=RECORD, entries=(PLAIN_ENTRY,), moved_from="record/pay/INV-0"),
+    RecordCorrected(
+        **PLACE,
+        failed_version=1,
+        payload=RECORD,
+        changed=("amount", "number"),
+        actor=ANNA,
+        reason="as on paper",
+        moved_to="record/pay/INV-1",
+    ),
+    RecordDiscarded(**PLACE, failed_version=2, actor=ANNA, reason="a test"),
+    RecordReversed(**PLACE, reversal="r-7", posted_version=1, entries=(REVERSING_ENTRY,)),
+    RecordReversed(
+        **PLACE,
+        reversal="r-7",
+        posted_version=3,
+        entries=(REVERSING_ENTRY,),
+        output=msgspec.Raw(b'{"refund":"F-1"}'),
+    ),
+    RecordReversalFailed(
+        **PLACE,
+        reversal="r-7",
+        posted_version=1,
+        error="TimeoutError",
+        message="TimeoutError: late",
+        record=RECORD,
+        tries=4,
+    ),
+    RecordReversalResolved(
+        **PLACE, reversal="r-7", failed_version=4, actor=ANNA, reason="paid back in cash"
+    ),
+    RunReversing(reversal="r-7"),
+    RunReversed(reversal="r-7", reversed=998, standing=2),
+    ReversalRequested(
+        job="pay",
+        run="2026-01",
+        scope={"where": {"month": "2026-02"}},
+        form="red",
+        date="2026-02-01",
+        code="wrong-period",
+        text="February in January's file",
+        digest="77de",
+        records=1495,
+        blocked=2,
+        net=(NetLine("main", "expense:rent", "EUR", 2, -125050, 0),),
+        approvals=1,
+        actor=ANNA,
+    ),
+    ReversalRequested(
+        job="pay",
+        run="2026-01",
+        scope={},
+        form="black",
+        date=None,
+        code="run-failed",
+        text="all of it",
+        digest="77df",
+        records=0,
+        blocked=0,
+        net=(),
+        approvals=0,
+        actor=ANNA,
+    ),
+    ReversalApproved(actor=ANNA, digest="77de", final=True),
+    ReversalRejected(actor=ANNA, reason="wrong rows"),
+    ReversalStarted(attempt=1, worker=WORKER, actor=ANNA, why="start"),
+    ReversalStopped(attempt=1, why="SIGTERM", failed=3),
+    ReversalFailed(attempt=2, error="StoreError", message="the disk is full"),
+    ReversalCompleted(attempt=3, reversed=1495),
+    PeriodClosed(actor=ANNA, digest="1f0c", reason="year end", forced="run pay/2026-01 is stopped"),
+    PeriodClosed(actor=ANNA, digest="1f0c"),
+    PeriodReopened(actor=ANNA, reason="a late invoice"),
+    AccessRefused(actor=ANNA, act="reverse approve", needs="approver", about="r-7"),
 ]
 """In the order of ``frozen_events.txt``, which holds them as they were stored."""
 

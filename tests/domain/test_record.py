@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storno.domain.events import Event, RecordAttempted, RecordFailed, RecordSucceeded
+from storno.domain.events import (
+    Actor,
+    Event,
+    RecordAttempted,
+    RecordCorrected,
+    RecordDiscarded,
+    RecordFailed,
+    RecordReversalFailed,
+    RecordReversalResolved,
+    RecordReversed,
+    RecordSucceeded,
+)
 from storno.domain.record import (
     NEW,
     Incidental,
@@ -27,7 +38,7 @@ from storno.domain.record import (
     standing,
 )
 
-from .strategies import events_of
+from .strategies import ANY_EVENT, events_of
 
 
 class Payment(Record):
@@ -65,6 +76,33 @@ def attempted(run: str = "2026-01") -> RecordAttempted:
     return RecordAttempted(**place(run), idempotency_key="k", record=msgspec.Raw(b"{}"))
 
 
+ANNA = Actor(name="anna", os_user="anna", host="host")
+ACT: dict[str, Any] = {"failed_version": 1, "actor": ANNA, "reason": "on paper"}
+
+
+def corrected() -> RecordCorrected:
+    return RecordCorrected(**place(), **ACT, payload=msgspec.Raw(b"{}"), changed=("amount",))
+
+
+def discarded() -> RecordDiscarded:
+    return RecordDiscarded(**place(), **ACT)
+
+
+def taken_back(reversal: str = "r-7", posted_version: int = 1) -> RecordReversed:
+    return RecordReversed(**place(), reversal=reversal, posted_version=posted_version)
+
+
+def not_taken_back() -> RecordReversalFailed:
+    return RecordReversalFailed(
+        **place(), reversal="r-7", posted_version=1, error="TimeoutError", message="late",
+        record=msgspec.Raw(b"{}"),
+    )  # fmt: skip
+
+
+def resolved() -> RecordReversalResolved:
+    return RecordReversalResolved(**place(), **ACT, reversal="r-7")
+
+
 def folded(*events: Event) -> RecordState:
     state = NEW
     for event in events:
@@ -89,6 +127,33 @@ STANDINGS: dict[str, tuple[RecordState, Record, Standing]] = {
     "attempted, then posted": (
         folded(attempted("2025"), succeeded(run="2025")), PAYMENT, Standing.POSTED_ELSEWHERE,
     ),
+    "reversed": (folded(succeeded(run="2025"), taken_back()), PAYMENT, Standing.FREE),
+    "reversed, other content now": (
+        folded(succeeded(run="2025"), taken_back()), CHANGED, Standing.FREE,
+    ),
+    "reversed and posted again": (
+        folded(succeeded(run="2025"), taken_back(), succeeded()), PAYMENT, Standing.POSTED_HERE,
+    ),
+    "reversed and posted again otherwise": (
+        folded(succeeded(), taken_back(), succeeded(CHANGED, run="2025")),
+        PAYMENT, Standing.CONFLICT,
+    ),
+    "reversed, then failed": (folded(succeeded(), taken_back(), failed()), PAYMENT, Standing.FREE),
+    "reversed, then attempted by another run": (
+        folded(succeeded(), taken_back(), attempted("2025")), PAYMENT, Standing.IN_DOUBT,
+    ),
+    "in doubt, and taken back": (folded(attempted("2025"), taken_back()), PAYMENT, Standing.FREE),
+    "could not be taken back": (
+        folded(succeeded(), not_taken_back()), PAYMENT, Standing.POSTED_HERE,
+    ),
+    "settled otherwise": (
+        folded(succeeded(), not_taken_back(), resolved()), PAYMENT, Standing.POSTED_HERE,
+    ),
+    "corrected": (folded(failed(), corrected()), PAYMENT, Standing.FREE),
+    "discarded": (folded(failed(), discarded()), PAYMENT, Standing.FREE),
+    "a conflict discarded": (
+        folded(succeeded(run="2025"), failed(), discarded()), PAYMENT, Standing.POSTED_ELSEWHERE,
+    ),
 }  # fmt: skip
 
 
@@ -105,6 +170,22 @@ def test_the_fold_keeps_posting_and_failure_apart() -> None:
     assert (state.version, state.posting_version, state.postings) == (4, 2, 1)
     assert state.posting == succeeded()
     assert state.in_doubt == attempted()
+
+
+def test_postings_are_counted_on_after_a_reversal() -> None:
+    once = folded(succeeded(), taken_back())
+    again = folded(succeeded(), taken_back(), failed(), succeeded(CHANGED))
+
+    assert (once.posting, once.posting_version, once.postings) == (None, 0, 1)
+    assert once.reversed_by == "r-7"
+    assert (again.posting, again.posting_version, again.postings) == (succeeded(CHANGED), 4, 2)
+    assert again.reversed_by is None
+
+
+def test_what_happens_to_a_failure_leaves_the_reversal_in_sight() -> None:
+    state = folded(succeeded(), taken_back("r-8"), failed(), corrected(), discarded())
+
+    assert (state.version, state.reversed_by, state.postings) == (5, "r-8", 1)
 
 
 @given(st.lists(st.sampled_from([succeeded(), failed(), attempted()]), max_size=9))
@@ -173,6 +254,15 @@ def test_any_field_can_be_stored_and_read_again() -> None:
     )
 
     assert same_content(record, encode_value(record.__dict__))
+
+
+@given(st.lists(ANY_EVENT, max_size=6))
+def test_the_fold_takes_any_event(events: list[Event]) -> None:
+    state = folded(*events)
+
+    assert state.version == len(events)
+    assert state.posting is None or state.reversed_by is None
+    assert (state.posting is None) == (state.posting_version == 0)
 
 
 @given(events_of(RecordSucceeded))

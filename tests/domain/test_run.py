@@ -19,12 +19,16 @@ from storno.domain.events import (
     RunCompleted,
     RunFailed,
     RunResumed,
+    RunReversed,
+    RunReversing,
     RunStarted,
     RunStopped,
     RunStopRequested,
     Worker,
 )
 from storno.domain.run import RunState, Start, Status
+
+from .strategies import ANY_EVENT
 
 ANNA = Actor(name="anna", os_user="anna", host="host")
 WORKER = Worker(host="host", boot_id="boot", pid=7, process_started="1")
@@ -53,6 +57,9 @@ STOPPED = RunStopped(attempt=1, why="limit")
 FAILED = RunFailed(attempt=1, error="fatal", message="no")
 COMPLETED = RunCompleted(attempt=1, counts=Counts())
 ABANDONED = RunAbandoned(actor=ANNA, reason="wrong month")
+REVERSING = RunReversing(reversal="r-7")
+REVERSED = RunReversed(reversal="r-7", reversed=3, standing=0)
+PARTLY = RunReversed(reversal="r-7", reversed=2, standing=1)
 
 STATES: dict[str, tuple[Event, ...]] = {
     "new": (),
@@ -62,6 +69,12 @@ STATES: dict[str, tuple[Event, ...]] = {
     "failed": (STARTED, FAILED),
     "completed": (STARTED, COMPLETED),
     "abandoned": (STARTED, FAILED, ABANDONED),
+    "reversing": (STARTED, COMPLETED, REVERSING),
+    "reversed": (STARTED, COMPLETED, REVERSING, REVERSED),
+    "partly reversed": (STARTED, COMPLETED, REVERSING, PARTLY),
+    "stopped, then reversed": (STARTED, STOPPED, REVERSING, REVERSED),
+    "abandoned, reversing": (STARTED, FAILED, ABANDONED, REVERSING),
+    "abandoned, then reversed": (STARTED, FAILED, ABANDONED, REVERSING, REVERSED),
 }
 
 
@@ -87,6 +100,12 @@ TABLE: dict[str, tuple[Any, Any, Any, Any]] = {
     "failed": ((RunResumed,), (RunResumed,), NotAllowedError, (RunAbandoned,)),
     "completed": ((), (RunResumed,), NotAllowedError, NotAllowedError),
     "abandoned": (NotAllowedError, NotAllowedError, NotAllowedError, ()),
+    "reversing": (ConflictError, ConflictError, NotAllowedError, ConflictError),
+    "reversed": ((), (RunResumed,), NotAllowedError, NotAllowedError),
+    "partly reversed": ((), (RunResumed,), NotAllowedError, NotAllowedError),
+    "stopped, then reversed": ((), (RunResumed,), NotAllowedError, NotAllowedError),
+    "abandoned, reversing": (NotAllowedError, NotAllowedError, NotAllowedError, ()),
+    "abandoned, then reversed": (NotAllowedError, NotAllowedError, NotAllowedError, ()),
 }
 
 
@@ -111,6 +130,10 @@ def test_every_decision_in_every_state(name: str) -> None:
         ("failed", Status.FAILED, 1, {1}),
         ("completed", Status.COMPLETED, 1, {1}),
         ("abandoned", Status.ABANDONED, 1, {1}),
+        ("reversing", Status.REVERSING, 1, {1}),
+        ("reversed", Status.REVERSED, 1, {1}),
+        ("partly reversed", Status.PARTLY_REVERSED, 1, {1}),
+        ("abandoned, then reversed", Status.REVERSED, 1, {1}),
     ],
 )
 def test_the_fold(name: str, status: Status, attempt: int, orderly: set[int]) -> None:
@@ -127,6 +150,8 @@ def test_the_fold(name: str, status: Status, attempt: int, orderly: set[int]) ->
         ("stopped", INTENT, "resume", None),
         ("failed", INTENT, "resume", None),
         ("completed", AGAIN, "again", 4),
+        ("reversed", AGAIN, "again", 4),
+        ("partly reversed", AGAIN, "again", 4),
         ("stopped", AGAIN, "resume", None),
     ],
 )
@@ -186,6 +211,82 @@ def test_reasons_are_not_optional(name: str, reason: str) -> None:
         runs.start(state_of(name), replace(AGAIN, reason=reason))
 
 
+BEGINNINGS: dict[str, tuple[Any, Any]] = {
+    # state: the reversal that is or was there, another one
+    "new": (NotAllowedError, NotAllowedError),
+    "running": (ConflictError, ConflictError),
+    "asked to stop": (ConflictError, ConflictError),
+    "stopped": ((RunReversing,), (RunReversing,)),
+    "failed": ((RunReversing,), (RunReversing,)),
+    "completed": ((RunReversing,), (RunReversing,)),
+    "abandoned": ((RunReversing,), (RunReversing,)),
+    "reversing": ((), ConflictError),
+    "abandoned, reversing": ((), ConflictError),
+    "reversed": ((RunReversing,), (RunReversing,)),
+    "partly reversed": ((RunReversing,), (RunReversing,)),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_one_reversal_at_a_time_and_none_beside_the_run(name: str) -> None:
+    state = state_of(name)
+
+    assert (
+        outcome(lambda: runs.begin_reversal(state, "r-7")),
+        outcome(lambda: runs.begin_reversal(state, "r-8")),
+    ) == BEGINNINGS[name]
+
+
+def test_a_refused_act_names_the_reversal_in_the_way() -> None:
+    for act in (
+        lambda: runs.start(state_of("reversing"), INTENT),
+        lambda: runs.abandon(state_of("reversing"), ANNA, "wrong month"),
+        lambda: runs.begin_reversal(state_of("reversing"), "r-8"),
+    ):
+        with pytest.raises(ConflictError, match="r-7"):
+            act()
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_only_the_reversal_that_began_ends(name: str) -> None:
+    ended = runs.end_reversal(state_of(name), "r-7", 3, 0)
+
+    assert bool(ended) == name.endswith("reversing")
+    assert runs.end_reversal(state_of(name), "r-8", 3, 0) == ()
+
+
+@pytest.mark.parametrize(("standing", "status"), [(0, "reversed"), (1, "partly-reversed")])
+def test_what_is_still_in_force_decides_how_it_stands(standing: int, status: str) -> None:
+    (event,) = runs.end_reversal(state_of("reversing"), "r-7", 2, standing)
+    state = runs.evolve(state_of("reversing"), event)
+
+    assert state.status == status
+    assert runs.end_reversal(state, "r-7", 2, standing) == ()
+    assert state.reversal == "r-7"
+
+
+def test_a_run_that_is_run_again_after_a_reversal_completes_again() -> None:
+    state = state_of("partly reversed")
+    (again,) = runs.start(state, AGAIN)
+    state = runs.evolve(runs.evolve(state, again), RunCompleted(attempt=2, counts=Counts()))
+
+    assert (state.status, state.attempt, state.pass_from) == (Status.COMPLETED, 2, 4)
+    assert runs.begin_reversal(state, "r-8") == (RunReversing(reversal="r-8"),)
+
+
+def test_a_reversal_does_not_bring_an_abandoned_run_back() -> None:
+    state = state_of("abandoned, then reversed")
+
+    with pytest.raises(NotAllowedError, match="abandoned"):
+        runs.start(state, AGAIN)
+    assert runs.abandon(state, ANNA, "wrong month") == ()
+
+
+@given(st.lists(ANY_EVENT, max_size=6))
+def test_the_fold_takes_any_event_and_counts_it(events: list[Event]) -> None:
+    assert runs.fold(events).version == len(events)
+
+
 DECISIONS = {
     "start": lambda state: runs.start(state, INTENT),
     "again": lambda state: runs.start(state, AGAIN),
@@ -194,8 +295,12 @@ DECISIONS = {
     "stop": lambda state: runs.stop(state, "limit"),
     "fail": lambda state: runs.fail(state, "fatal", "no"),
     "complete": lambda state: runs.complete(state, Counts(), {}),
+    "reverse": lambda state: runs.begin_reversal(state, "r-7"),
+    "reverse otherwise": lambda state: runs.begin_reversal(state, "r-8"),
+    "reversed": lambda state: runs.end_reversal(state, "r-7", 1, 0),
+    "partly reversed": lambda state: runs.end_reversal(state, "r-8", 1, 1),
 }
-IDEMPOTENT = {"request", "abandon"}
+IDEMPOTENT = {"request", "abandon", "reverse", "reverse otherwise", "reversed", "partly reversed"}
 ONLY_WHILE_RUNNING = {"stop", "fail", "complete"}
 
 
@@ -216,5 +321,8 @@ def test_deciding_twice_changes_nothing(names: list[str]) -> None:
         assert state.attempt >= before.attempt
         if name in IDEMPOTENT:
             assert DECISIONS[name](state) == ()
-        if name == "start" and state.status is Status.COMPLETED:
+        if name == "start" and before.status in runs.OVER:
             assert moves == ()
+        if before.abandoned:
+            assert state.abandoned
+            assert state.attempt == before.attempt
