@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import UsageError
 from ..domain.money import format_minor
 from ..domain.reversal import ReversalStatus
-from ..execution.suggest import did_you_mean
+from ..domain.suggest import did_you_mean
 from .render import amount, clock, count, counted, moment, say, typed, write_fields, write_line
 from .tables import Column, write_table
 
@@ -77,11 +77,8 @@ def write_plan(plan: Plan) -> None:
         )
     if plan.other_years:
         write_line(
-            f"{counted(plan.other_years, 'of them')} into another year: books are repaired, "
-            "published statements are not."
-            if plan.other_years == 1
-            else f"{plan.other_years:,} of them go into another year: books are repaired, published "
-            "statements are not."
+            f"Of these, {plan.other_years:,} into another year: a reversal repairs books, not "
+            "statements that were published."
         )
     if plan.net:
         write_line()

@@ -10,7 +10,7 @@ from ..compensations.plan import Plan, Request
 from ..compensations.scope import Condition, Scope
 from ..domain.errors import NotFoundError, UsageError
 from ..domain.ids import RunId
-from ..domain.reversal import Form, ReversalPolicy
+from ..domain.policy import ReversalPolicy
 from ..execution.catalog import find_job
 from ..execution.project import Project
 from ..execution.reversals import plan_reversal, posting_run
@@ -72,8 +72,7 @@ def definition_of(project: Project, name: str) -> Job | None:
 
 def policy_of(project: Project, job: Job | None) -> ReversalPolicy:
     """What the job says about its reversals, else storno.toml, else the default."""
-    own = None if job is None else job.reversals
-    return own or project.reversals
+    return project.reversals.overridden_by(None if job is None else job.reversals)
 
 
 def planned(
@@ -87,7 +86,7 @@ def planned(
     red: bool,
 ) -> Plan:
     """The plan of what the options say."""
-    form: Form = "red" if red else policy_of(project, job).form
+    form = policy_of(project, job).form_for("red" if red else None)
     day = None if date is None else parse_day(date, "--date")
     return plan_reversal(store, run.id, scope, form=form, date=day, job=job)
 
@@ -114,7 +113,7 @@ def submitted(store: Store, project: Project, what: str) -> tuple[Request, str |
     path = Path(what)
     if not path.is_file():
         run = find_run(store, what)
-        form = policy_of(project, definition_of(project, run.job)).form
+        form = policy_of(project, definition_of(project, run.job)).form_for()
         return Request(str(run.id), Scope(), form), None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -107,10 +107,8 @@ class Journal:
         # Brings pydantic along, which a process that only commits can do without.
         from ..domain import record as records
 
-        with self.talking():
-            found = self._log.read_streams(list(dict.fromkeys(streams)))
         states = {}
-        for stream, rows in found.items():
+        for stream, rows in self.rows(streams).items():
             state = records.NEW
             for row in rows:
                 state = records.evolve(state, decode(row.topic, row.state))
@@ -138,6 +136,11 @@ class Journal:
         with self.talking():
             last = self._log.last_stream(reversals.REVERSALS)
         return reversals.next_name(last)
+
+    def rows(self, streams: Sequence[str]) -> dict[str, list[Row]]:
+        """The events of streams as they are stored; those without are left out."""
+        with self.talking():
+            return self._log.read_streams(list(dict.fromkeys(streams)))
 
     def position(self) -> int:
         """Of the log's last event; 0 where there is none."""

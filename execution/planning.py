@@ -52,7 +52,7 @@ def _add(plan: Plan, posting: Posting, why: str | None, job: Job | None) -> None
 
 def _blocked(changed: Collection[Changed], own: str | None) -> Iterator[tuple[str, str]]:
     """Stream to why its record cannot be taken back any more."""
-    for posting, state in changed:
+    for posting, state, _ in changed:
         if state.posting is None and state.reversed_by != own:
             yield posting.stream, already_reversed(state.reversed_by)
 

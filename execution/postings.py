@@ -9,7 +9,7 @@ from ..compensations.scope import Scope
 from ..domain.codec import decode
 from ..domain.events import RecordSucceeded
 from ..domain.ids import RunId, key_of, record_stream
-from ..domain.record import NEW, RecordState
+from ..domain.record import NEW, RecordState, evolve
 from .journal import Journal, PostingCommit, Row
 from .plan import PARTITION
 
@@ -37,10 +37,16 @@ class Posting(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """A posting that something happened to, and where its record stands now."""
+    """A posting that something happened to.
+
+    Attributes:
+        state: where its record stands now.
+        reversed_at: the position in the log at which it was taken back last; 0 where it was not.
+    """
 
     posting: Posting
     state: RecordState
+    reversed_at: int
 
 
 class Postings:
@@ -79,12 +85,10 @@ class Postings:
         if len(untouched) == len(batch):
             return untouched, []
         others = [each for each in batch if versions.get(each.stream) != each.version]
-        states = self._journal.records([posting.stream for posting in others])
-        changed = [Changed(each, states.get(each.stream, NEW)) for each in others]
+        lives = self._journal.rows([posting.stream for posting in others])
+        changed = [_changed(posting, lives[posting.stream]) for posting in others]
         return untouched, [
-            Changed(posting._replace(last=state.version), state)
-            for posting, state in changed
-            if state.posting_version == posting.version
+            each for each in changed if each.state.posting_version == each.posting.version
         ]
 
     def _each(self) -> Iterator[Posting]:
@@ -121,3 +125,12 @@ class Postings:
                 row = self._journal.event(stream, state.posting_version)
                 if self._as_of is None or row.position <= self._as_of:
                     yield from self._posting(row)
+
+
+def _changed(posting: Posting, life: Sequence[Row]) -> Changed:
+    state, reversed_at = NEW, 0
+    for row in life:
+        state = evolve(state, decode(row.topic, row.state))
+        if row.topic.startswith("storno.RecordReversed."):
+            reversed_at = row.position
+    return Changed(posting._replace(last=state.version), state, reversed_at)

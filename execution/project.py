@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from ..domain.entry import Chart
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.events import Actor
+from ..domain.policy import ReversalPolicy
 from ..domain.suggest import did_you_mean
 
 SETTINGS_FILE = "storno.toml"
@@ -114,6 +115,11 @@ class Project:
     def chart(self) -> Chart:
         """The accounts and books that may be posted to."""
         return Chart(self.settings.chart.accounts, self.settings.chart.books)
+
+    @property
+    def reversals(self) -> ReversalPolicy:
+        """What reversals ask for, where the job does not say otherwise."""
+        return ReversalPolicy()
 
     @property
     def values(self) -> tuple[Setting, ...]:

@@ -18,10 +18,10 @@ from ..domain.errors import (
 )
 from ..domain.events import Actor, Event, RecordSucceeded
 from ..domain.ids import ReversalId, RunId, record_stream
+from ..domain.policy import ReversalPolicy
 from ..domain.reversal import (
     Form,
     PlanChangedError,
-    ReversalPolicy,
     ReversalRequested,
     ReversalState,
     ReversalStatus,

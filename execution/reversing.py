@@ -238,7 +238,13 @@ class _Execution:
             self._undoer() as undoer,
         ):
             self.taking = TakingBack(
-                self.name, state.attempt, self.request, postings, undoer, self.journal.calendar()
+                self.name,
+                state.attempt,
+                self.request,
+                self.requested.as_of,
+                postings,
+                undoer,
+                self.journal.calendar(),
             )
             flights: Flights[_Chunk] = Flights(committer, self._settle)
             for batch in postings.batches():

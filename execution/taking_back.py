@@ -37,12 +37,14 @@ class TakingBack:
 
     Attributes:
         reversal: its name.
+        as_of: the position of the log at which it was requested.
         calendar: which months are closed; read anew where a commit is refused.
     """
 
     reversal: str
     attempt: int
     request: Request
+    as_of: int
     postings: Postings
     undoer: Undoer
     calendar: Calendar
@@ -82,11 +84,19 @@ class TakingBack:
         events: list[Recorded] = []
         waiting = standing = 0
         for posting in untouched:
+            if self._is_irreversible(posting):
+                standing += 1
+                continue
             event: Event = self._undone(posting, chunk, done)
             events.append(Recorded(posting.stream, posting.last + 1, event))
-        for posting, state in changed:
+        for posting, state, reversed_at in changed:
             if self.reversal in (state.settled_for, state.reversed_by):
                 standing += state.posting is not None
+                continue
+            if state.posting is None and reversed_at <= self.as_of:
+                continue  # the plan has said so
+            if state.posting is not None and self._is_irreversible(posting):
+                standing += 1
                 continue
             if state.posting is not None:
                 event = self._undone(posting, chunk, done)
@@ -100,6 +110,11 @@ class TakingBack:
         failures = [each.event for each in events if isinstance(each.event, RecordReversalFailed)]
         standing += sum(event.error != "already-reversed" for event in failures)
         return Outcomes(events, waiting, standing)
+
+    def _is_irreversible(self, posting: Posting) -> bool:
+        """Whether the job says that the effect cannot be undone; every plan has said so."""
+        job = self.undoer.job
+        return job is not None and bool(job.irreversible) and bool(bytes(posting.event.output))
 
     def _undone(
         self, posting: Posting, chunk: str, done: dict[str, msgspec.Raw]

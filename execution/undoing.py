@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -121,13 +121,12 @@ class Undoer:
             return Failure(type(cause).__name__, str(error), tries)
 
     def _call(self, job: Job, record: Record, output: Any) -> msgspec.Raw:
-        handler: Callable[..., Any] | None = job.compensation
-        assert handler is not None, "looked for before"
-        arguments = (record, output, self.context) if job.undo_takes_context else (record, output)
+        assert job.compensation is not None, "looked for before"
+        assert self.context is not None, "made where there is a handler"
         try:
             with self.watchdog.guarding():
                 self.watchdog.record = record
-                result = handler(*arguments)
+                result = job.compensation(record, output, self.context)
                 self.watchdog.record = None
             return msgspec.Raw(encode_value(result))
         except BaseException as error:  # also SystemExit: a handler cannot end the reversal
