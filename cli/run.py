@@ -145,7 +145,15 @@ def execute(
         shown = display()
         try:
             result = run_job(
-                store, job, values, actor, options, shown, base=project.root, chart=project.chart
+                store,
+                job,
+                values,
+                actor,
+                options,
+                shown,
+                base=project.root,
+                chart=project.chart,
+                reversals=project.reversals,
             )
         finally:
             shown.close()
@@ -159,7 +167,7 @@ def exit_code_of(result: RunResult) -> int:
         return INTERRUPTED
     if result.noop:
         return DONE
-    if result.state == "failed":
+    if result.error is not None:  # also where what it had posted is taken back by now
         return FAILED
     return DEAD_LETTERS if result.state == "completed" and result.counts.failed else DONE
 

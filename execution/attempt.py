@@ -14,14 +14,16 @@ import sqlalchemy as sa
 
 from ..domain import run as runs
 from ..domain.errors import ExpectationFailedError, StoreUnavailableError, StreamConflictError
-from ..domain.events import ChunkCompleted, ChunkFailed, Counts, Event
+from ..domain.events import ChunkCompleted, ChunkFailed, Counts, Event, RunReversing
 from ..domain.ids import ChunkId, RunId
+from ..domain.policy import ReversalPolicy
 from ..domain.run import RunState, Status
 from ..projections.changes import Recorded
 from . import retrying
 from .decide import Decided
 from .job import Job
 from .journal import Journal
+from .on_failure import on_failure
 from .plan import Item, Plan
 from .preparation import Extent, Preparer
 from .results import FencedError, Observer
@@ -72,6 +74,7 @@ class Setting:
         state: the run's, with this attempt's first event.
         versions: of the chunk streams that have events, by number.
         tail: the first chunk of what has not been read; None where nothing follows.
+        reversals: what reversals of the job ask for.
         limit: how many records the attempt may read; None for all.
         size, position: of the source, and how far it has been read, in the source's unit.
     """
@@ -88,6 +91,7 @@ class Setting:
     observer: Observer
     flag: StopFlag
     worker: str
+    reversals: ReversalPolicy
     limit: int | None = None
     size: int | None = None
     position: int = 0
@@ -188,15 +192,30 @@ class Attempt(ABC):
         return Closing(seal(tail), proof, following, moves, failed_chunks=added)
 
     def run_failed(self, error: str, message: str) -> Closing:
-        """How the attempt ends by a fault, without the chunk it was at."""
-        return self._run_alone(runs.fail(self.state, error, message))
+        """How the attempt ends by a fault, without the chunk it was at.
+
+        A job may say that what the run has posted is taken back then: the request for that comes
+        with the fault.
+        """
+        moves = runs.fail(self.state, error, message)
+        failed = self.state
+        for move in moves:
+            failed = runs.evolve(failed, move)
+        rule = retrying.store_call(
+            lambda: on_failure(
+                self.journal, self.job, self.set.run, failed, message, self.set.reversals
+            )
+        )
+        if rule is None:
+            return self._run_alone(moves)
+        return self._run_alone((*moves, *rule.run_events), rule.events)
 
     def stopped(self, why: str) -> Closing:
         """How the attempt ends before the input does, without the chunk it was at."""
         return self._run_alone(runs.stop(self.state, why))
 
-    def _run_alone(self, moves: tuple[Event, ...]) -> Closing:
-        recorded = self._of_run(moves)
+    def _run_alone(self, moves: tuple[Event, ...], more: tuple[Recorded, ...] = ()) -> Closing:
+        recorded = [*self._of_run(moves), *more]
         return Closing(seal(recorded), recorded[0], run_events=moves)
 
     def _fault(
@@ -339,7 +358,8 @@ class Attempt(ABC):
     def _account(self, closing: Closing) -> None:
         """The commit is there: move on."""
         for event in closing.run_events:
-            self.last = event
+            if not isinstance(event, RunReversing):
+                self.last = event
             self.state = runs.evolve(self.state, event)
         if self.remaining is not None:
             self.remaining -= closing.counts.read

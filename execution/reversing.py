@@ -110,7 +110,7 @@ def execute_reversal(
     """
     flag = StopFlag()
     with stopping(flag):
-        return _Execution(Journal(store), name, actor, job, observer or Silent(), flag).go()
+        return Execution(Journal(store), name, actor, job, observer or Silent(), flag).go()
 
 
 class _Chunk(NamedTuple):
@@ -129,7 +129,7 @@ class _Chunk(NamedTuple):
     standing: int
 
 
-class _Execution:
+class Execution:
     """One attempt."""
 
     def __init__(

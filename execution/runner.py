@@ -13,6 +13,7 @@ from ..domain.errors import (
 )
 from ..domain.events import Actor, Event
 from ..domain.ids import RunId
+from ..domain.policy import ReversalPolicy
 from ..domain.run import RunState, Status
 from ..projections.changes import Recorded
 from .compensation import check_compensation
@@ -26,7 +27,7 @@ from .signals import StopFlag, stopping
 from .starting import Starting
 
 
-def run_job(
+def run_job(  # noqa: PLR0913 - what is special about a run is named where it is started
     store: Store,
     job: Job,
     parameters: Mapping[str, Any],
@@ -36,6 +37,7 @@ def run_job(
     *,
     base: Path | None = None,
     chart: Chart | None = None,
+    reversals: ReversalPolicy | None = None,
 ) -> RunResult:
     """Run a job with these parameters: start it, resume it, or take it over from the dead.
 
@@ -46,6 +48,8 @@ def run_job(
         observer: told about progress.
         base: the folder against which the source's relative paths stand.
         chart: the accounts and books that may be posted to.
+        reversals: what reversals ask for, where the job does not say: by its rule for a run that
+            fails, one may be requested.
 
     Raises:
         UsageError: parameters or options are wrong.
@@ -63,7 +67,7 @@ def run_job(
     source = job.source.bind(parsed.model_dump(), base=base, required=_required(job))
     starting = Starting(
         journal, job, parsed, job.run_id(parsed), source, who, options, observer or Silent(),
-        chart or Chart(),
+        chart or Chart(), reversals or ReversalPolicy(),
     )  # fmt: skip
     flag = StopFlag()
     with stopping(flag):

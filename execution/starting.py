@@ -18,6 +18,7 @@ from ..domain.errors import (
 )
 from ..domain.events import Actor, Event, RunFailed, RunStopped
 from ..domain.ids import RunId
+from ..domain.policy import ReversalPolicy
 from ..domain.record import Record
 from ..domain.run import RunState, Start, Status
 from ..projections.changes import Recorded
@@ -33,9 +34,11 @@ from .identity import this_worker
 from .isolation import Isolated
 from .job import Job, Parameters
 from .journal import Journal
+from .on_failure import system_actor
 from .plan import PARTITION, Item, plan
 from .preparation import Feed, Preparer
 from .results import Observer, RunOptions, RunResult
+from .reversing import Execution
 from .sealing import seal
 from .signals import StopFlag
 from .sources.base import Source
@@ -66,6 +69,7 @@ class Starting:
     options: RunOptions
     observer: Observer
     chart: Chart
+    reversals: ReversalPolicy
 
     def go(self, flag: StopFlag) -> RunResult:
         """Start, work, and tell how it ended."""
@@ -131,9 +135,16 @@ class Starting:
                 attempt = Careful(setting)
             with setting.preparer.watchdog.watching():
                 attempt.work()
-        return self._result(
-            attempt.state, attempt.state.status, attempt.tally, began, setting.flag, attempt.last
-        )
+        status = attempt.state.status
+        if status is Status.REVERSING and attempt.state.reversal is not None:
+            self._take_back(attempt.state.reversal, setting.flag)
+            status = self.journal.run(self.run).status
+        return self._result(attempt.state, status, attempt.tally, began, setting.flag, attempt.last)
+
+    def _take_back(self, reversal: str, flag: StopFlag) -> None:
+        """What the job says becomes of the postings of a run that fails."""
+        execution = Execution(self.journal, reversal, system_actor(), self.job, self.observer, flag)
+        execution.go()
 
     def _append_start(self, setting: Setting, before: RunState, moves: tuple[Event, ...]) -> None:
         """The attempt's first event, and the claim of its first chunk with it."""
@@ -199,6 +210,7 @@ class Starting:
             observer=self.observer,
             flag=flag,
             worker=str(this_worker()),
+            reversals=self.reversals.overridden_by(self.job.reversals),
             limit=self.options.limit,
             size=None if started is None else started.source.get("size"),
             position=max(

@@ -1,0 +1,68 @@
+"""The standing rule ``on_failure="reverse"``: a run that fails is taken back by itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..compensations.plan import Request
+from ..compensations.scope import Scope
+from ..domain import run as runs
+from ..domain.events import Actor, Event
+from ..domain.ids import ReversalId, RunId
+from ..domain.policy import ReversalPolicy
+from ..domain.run import RunState
+from ..projections.changes import Recorded
+from .job import Job
+from .journal import Journal
+from .planning import make_plan
+from .project import resolve_actor
+from .reversals import requested
+
+REASON = "run-failed"
+SYSTEM = "system"
+"""The actor of what nobody asks for at the time."""
+
+
+class StandingRule(NamedTuple):
+    """What the rule adds to the commit in which a run fails.
+
+    Attributes:
+        reversal: its name.
+        run_events: how it moves the run.
+        events: the request.
+    """
+
+    reversal: str
+    run_events: tuple[Event, ...]
+    events: tuple[Recorded, ...]
+
+
+def on_failure(
+    journal: Journal, job: Job, run: RunId, failed: RunState, why: str, policy: ReversalPolicy
+) -> StandingRule | None:
+    """The reversal of a run that fails; None where the job has no such rule, or posted nothing.
+
+    Where others have to agree to reversals, and the job does not declare that this one needs
+    nobody, it waits for them, and the run can be resumed instead.
+
+    Args:
+        failed: the run's state once it has failed.
+        why: it failed.
+        policy: how many have to agree.
+    """
+    if job.on_failure != "reverse":
+        return None
+    as_of = journal.position()
+    plan = make_plan(journal, Request(str(run), Scope(), policy.form_for()), job)
+    if not plan.reversible:
+        return None
+    approvals = 0 if job.on_failure_approved else policy.approvals_for(plan.debits())
+    name = journal.next_reversal()
+    event = requested(plan, REASON, why, approvals, system_actor(), as_of)
+    moves = () if approvals else runs.begin_reversal(failed, name)
+    return StandingRule(name, moves, (Recorded(ReversalId(name).stream, 1, event),))
+
+
+def system_actor() -> Actor:
+    """Who acts where a rule does."""
+    return resolve_actor(SYSTEM)
