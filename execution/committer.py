@@ -1,4 +1,4 @@
-"""Committing beside the work: one commit at a time, one chunk ahead.
+"""Committing beside the work, so that it goes on meanwhile.
 
 A run begins to commit in a thread. Threads take turns at the interpreter, so a run that turns out
 to be long gets a process that commits, and the thread is what remains where there can be none.

@@ -21,9 +21,17 @@ def send(pipe: IO[bytes], message: bytes) -> None:
 
 def receive(pipe: IO[bytes]) -> bytes | None:
     """The next message; None at the end, also in the middle of one."""
-    header = pipe.read(LENGTH.size)
+    header = _read(pipe, LENGTH.size)
     if len(header) < LENGTH.size:
         return None
     (length,) = LENGTH.unpack(header)
-    message = pipe.read(length)
+    message = _read(pipe, length)
     return message if len(message) == length else None
+
+
+def _read(pipe: IO[bytes], size: int) -> bytes:
+    """So many bytes, also where the pipe has no buffer and gives what there is; less at the end."""
+    data = b""
+    while len(data) < size and (piece := pipe.read(size - len(data))):
+        data += piece
+    return data

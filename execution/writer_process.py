@@ -54,7 +54,7 @@ class WriterGoneError(StoreUnavailableError):
 
 
 class WriterProcess:
-    """Commits for one attempt at a run, one commit at a time."""
+    """Commits for one attempt at a run: what is ordered, in that order."""
 
     def __init__(self, url: str) -> None:
         code = (
@@ -71,7 +71,12 @@ class WriterProcess:
         assert self._process.stdin is not None, "both are pipes"
         assert self._process.stdout is not None, "both are pipes"
         self._orders: IO[bytes] = self._process.stdin
-        self._answers: IO[bytes] = self._process.stdout
+        # Without a buffer: an answer that was read into one, along with the answer before it, is
+        # nothing that anybody could wait for.
+        self._answers: IO[bytes] = os.fdopen(
+            os.dup(self._process.stdout.fileno()), "rb", buffering=0
+        )
+        self._process.stdout.close()
         self._is_ready = False
         _widen(self._orders)
         with suppress(BrokenPipeError):
@@ -108,7 +113,7 @@ class WriterProcess:
         return _is_readable(self._answers.fileno(), 0)
 
     def result(self) -> None:
-        """Wait for the commit that was begun.
+        """Wait for the commit that was begun first of those not waited for yet.
 
         Raises:
             StornoError: what ``Journal.append`` raised.

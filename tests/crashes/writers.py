@@ -121,8 +121,13 @@ def is_gone(process: psutil.Process) -> bool:
 def has_order(process: psutil.Process) -> bool:
     """Whether there is something in its pipe that it has not read."""
     with Path(f"/proc/{process.pid}/fd/0").open("rb", buffering=0) as pipe:
-        (count,) = struct.unpack("i", ioctl(pipe, FIONREAD, bytes(4)))
-    return bool(count)
+        return bool(bytes_in(pipe.fileno()))
+
+
+def bytes_in(pipe: int) -> int:
+    """How many bytes a pipe holds."""
+    (count,) = struct.unpack("i", ioctl(pipe, FIONREAD, bytes(4)))
+    return int(count)
 
 
 def environment(suffering: Suffering, folder: Path) -> dict[str, str]:

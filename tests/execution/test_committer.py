@@ -167,7 +167,8 @@ def test_a_run_is_told_that_the_disk_is_full(long_runs: None, sqlite_lab: Lab) -
     with pytest.raises(StoreError, match="disk I/O error"):
         sqlite_lab.run(paying(payments(60), fill, chunk_size=CHUNK))
 
-    assert sqlite_lab.posted() in (list(range(10)), list(range(20)))
+    # Two chunks are under way when the disk is full, if none of them is in yet.
+    assert sqlite_lab.posted() in ([], list(range(10)), list(range(20)))
     assert sqlite_lab.run(paying(payments(60), chunk_size=CHUNK)).state == "completed"
 
 

@@ -4,6 +4,7 @@ journal tells it."""
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ from storno.domain.errors import (
 from storno.domain.events import RunStopRequested
 from storno.domain.ids import RunId
 from storno.execution.journal import Journal
+from storno.execution.messages import LENGTH
 from storno.execution.sealing import Sealed, seal
 from storno.execution.writer_process import Order, WriterProcess, _decode, _encode
 from storno.projections.changes import Recorded
@@ -33,7 +35,7 @@ from storno.storage.engine import create_engine, writer
 
 from ..crashes.narrow import limit_files
 from ..crashes.project import until
-from ..crashes.writers import Prompt, Suffering, has_order, writers
+from ..crashes.writers import Prompt, Suffering, bytes_in, has_order, writers
 from ..projections.histories import History, histories
 from ..scenarios.conftest import checked
 from ..scenarios.lab import ACTOR, Lab
@@ -133,6 +135,21 @@ def test_a_disk_that_is_full_crosses(sqlite_lab: Lab) -> None:
     assert type(told) is StoreError
     assert "disk I/O error" in str(told)
     assert not sqlite_lab.log()
+
+
+def test_each_answer_is_seen(lab: Lab, process: WriterProcess) -> None:
+    """Two came before anybody looked: the second one is seen when the first was taken."""
+    process.submit(asked_to_stop(1), {})
+    process.submit(asked_to_stop(2), {STREAM: 1})
+    both = 2 * (LENGTH.size + len(pickle.dumps(None)))
+    until(lambda: bytes_in(process._answers.fileno()) == both)
+
+    process.result()
+
+    assert process.has_answered()
+    process.result()
+    assert not process.has_answered()
+    assert len(lab.store.log.read_stream(STREAM)) == 2
 
 
 def on_commit(lab: Lab, what: str) -> None:
