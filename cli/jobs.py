@@ -80,6 +80,7 @@ def describe(job: Job) -> dict[str, Any]:
         "record_seconds": job.record_seconds,
         "rounding": job.rounding.value if job.rounding else None,
         "book": job.book,
+        "closed_period": job.closed_period.value,
         "start_limit": job.start_limit,
         "effect": job.effect,
         "writes": job.writes,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Book = Annotated[str, note("The book; main where not given", metavar="NAME")]
 Currency = Annotated[str | None, note("Only in this currency", metavar="CODE")]
 EffectiveTo = Annotated[str | None, note("Only entries effective up to this day", metavar="D")]
+PostingTo = Annotated[
+    str | None, note("Only entries with a posting date up to this day", metavar="D")
+]
 AsOf = Annotated[
     str | None, note("As the books stood then: only what was recorded by that time", metavar="T")
 ]
@@ -25,13 +28,14 @@ AsOf = Annotated[
 @command(
     "trial-balance",
     "storno ledger trial-balance",
-    "storno ledger trial-balance --effective-to 2026-01-31",
+    "storno ledger trial-balance --posting-to 2026-01-31",
     "storno ledger trial-balance --as-of 2026-01-31T18:00:00Z --json",
 )
 def trial_balance(
     *,
     currency: Currency = None,
     effective_to: EffectiveTo = None,
+    posting_to: PostingTo = None,
     as_of: AsOf = None,
     book: Book = "main",
     common: Common = COMMON,
@@ -42,7 +46,14 @@ def trial_balance(
     from .session import open_project, opened
 
     with opened(open_project(common)) as store:
-        rows = _balances(store, book, currency=currency, effective_to=effective_to, as_of=as_of)
+        rows = _balances(
+            store,
+            book,
+            currency=currency,
+            effective_to=effective_to,
+            posting_to=posting_to,
+            as_of=as_of,
+        )
     if common.json:
         accounts = [balance_document(row) for row in rows]
         write_json({"book": book, "accounts": accounts, "totals": totals_document(rows)})
@@ -153,7 +164,13 @@ def entry(
 
 
 def _balances(
-    store: Store, book: str, *, as_of: str | None, effective_to: str | None, **filters: str | None
+    store: Store,
+    book: str,
+    *,
+    as_of: str | None,
+    effective_to: str | None,
+    posting_to: str | None = None,
+    **filters: str | None,
 ) -> list[Balance]:
     """The balances that the options choose; says so where nothing can be meant by them."""
     from ..storage import queries
@@ -164,14 +181,15 @@ def _balances(
         book=book,
         as_of=parse_moment(as_of, "--as-of", now=dt.datetime.now(dt.UTC)) if as_of else None,
         effective_to=parse_day(effective_to, "--effective-to") if effective_to else None,
+        posting_to=parse_day(posting_to, "--posting-to") if posting_to else None,
         **filters,
     )
     if not rows:
-        _say_if_unknown(store, book, **filters)
+        say_if_never_posted(store, book, **filters)
     return rows
 
 
-def _say_if_unknown(store: Store, book: str, **filters: str | None) -> None:
+def say_if_never_posted(store: Store, book: str, **filters: str | None) -> None:
     """A book, an account or a currency that nothing was ever posted to may be mistyped."""
     from ..domain.suggest import did_you_mean
     from ..storage import queries

@@ -6,9 +6,10 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -21,6 +22,9 @@ from .money import (
     exponent,
     format_minor,
 )
+
+if TYPE_CHECKING:
+    from .period import Calendar  # it builds on the events, which build on this
 
 Side = Literal["D", "C"]
 SIDES = frozenset({"D", "C"})
@@ -137,6 +141,15 @@ class Chart:
             )
 
 
+class ClosedPeriod(StrEnum):
+    """What becomes of an entry whose posting date lies in a closed period."""
+
+    REFUSE = "refuse"
+    """It is not posted: the record is a dead letter, ``period-closed``."""
+    NEXT_OPEN = "next-open"
+    """It is posted on the first day of the next open period; the effective date stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostingRules:
     """What a job says about every entry it posts.
@@ -145,13 +158,45 @@ class PostingRules:
         book: of entries that name none.
         rounding: for amounts finer than their currency; None refuses them.
         chart: what may be posted to.
+        closed_period: what becomes of a posting date in a closed period.
+        calendar: which periods are closed; None where none is.
         known_accounts: those that were let pass before.
+        has_closed: whether any period of any book is closed.
     """
 
     book: str = "main"
     rounding: Rounding | None = None
     chart: Chart = field(default_factory=Chart)
+    closed_period: ClosedPeriod = ClosedPeriod.REFUSE
+    calendar: Calendar | None = None
     known_accounts: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    has_closed: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        has_closed = self.calendar is not None and bool(self.calendar.closed)
+        object.__setattr__(self, "has_closed", has_closed)
+
+    def posting_day(self, book: str, day: dt.date) -> dt.date:
+        """The posting date that an entry gets which asks for this one.
+
+        Raises:
+            EntryError: its period is closed, and the job does not move it, or none is open later.
+        """
+        calendar = self.calendar
+        if calendar is None or not calendar.is_closed(book, day):
+            return day
+        month = day.isoformat()[:7]
+        closed = f"its posting date {day} is in {month} of book {book}, which is closed"
+        if self.closed_period is ClosedPeriod.REFUSE:
+            raise EntryError(
+                "period-closed",
+                f"{closed}: give it a posting date in an open period, or have the period reopened "
+                "(storno periods reopen), then try the record again",
+            )
+        moved = calendar.next_open_day(book, day)
+        if moved is None:
+            raise EntryError("period-closed", f"{closed}, as is every period after it")
+        return moved
 
     def check_account(self, account: object) -> None:
         """Let an account pass, and remember it: each is checked once, as there are few.
@@ -189,7 +234,19 @@ def post(entry: Entry, rules: PostingRules) -> PostedEntry:
         _check_texts(book, entry.text)
     lines = _post_lines(entry.lines, rules)
     _check_balance(lines)
+    if rules.has_closed:
+        posting = rules.posting_day(book, posting)
     return PostedEntry(book, effective, posting, lines, entry.text)
+
+
+def post_anew(entry: PostedEntry, rules: PostingRules) -> PostedEntry:
+    """An entry that was to be stored, under rules whose calendar has changed since.
+
+    Raises:
+        EntryError: its period has been closed meanwhile.
+    """
+    day = rules.posting_day(entry.book, entry.posting)
+    return entry if day == entry.posting else msgspec.structs.replace(entry, posting=day)
 
 
 def _post_lines(lines: Sequence[Line], rules: PostingRules) -> tuple[PostedLine, ...]:

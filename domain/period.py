@@ -7,8 +7,12 @@ day of the earliest open month not before it (accounting-rules, 3).
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
-from dataclasses import dataclass, replace
+from calendar import monthrange
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import ClassVar
 
 from .errors import NotAllowedError, UsageError
@@ -19,8 +23,8 @@ from .ids import MAX_NAME_BYTES, escape, unescape
 class PeriodClosed(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A month of a book takes no more postings.
 
-    ``digest`` is the trial balance's up to its last day by posting date, ``forced`` what stood in
-    the way of it, where it was closed all the same.
+    ``digest`` is ``balance_digest`` of the book's trial balance up to its last day by posting date,
+    ``forced`` what stood in the way where it was closed all the same.
     """
 
     TOPIC: ClassVar[str] = "storno.PeriodClosed.v1"
@@ -66,6 +70,11 @@ class Period:
     def first_day(self) -> dt.date:
         """Its first day."""
         return dt.date(self.year, self.month, 1)
+
+    @property
+    def last_day(self) -> dt.date:
+        """Its last day."""
+        return dt.date(self.year, self.month, monthrange(self.year, self.month)[1])
 
     @property
     def following(self) -> Period:
@@ -130,6 +139,7 @@ def evolve(state: PeriodState, event: Event) -> PeriodState:
 
 
 def close(
+    period: Period,
     state: PeriodState,
     actor: Actor,
     *,
@@ -155,13 +165,13 @@ def close(
         raise UsageError("forcing a period closed needs a reason: add --reason TEXT.")
     if obstacles and not forced:
         raise NotAllowedError(
-            "the period cannot be closed: " + "; ".join(obstacles) + ". Settle that, or close it "
-            "all the same with --force and a --reason."
+            f"{period} of book {period.book} cannot be closed: {'; '.join(obstacles)}. Settle "
+            "that, or close it all the same with --force and a --reason."
         )
     return (PeriodClosed(actor=actor, digest=digest, reason=reason, forced="; ".join(obstacles)),)
 
 
-def reopen(state: PeriodState, actor: Actor, reason: str) -> tuple[Event, ...]:
+def reopen(period: Period, state: PeriodState, actor: Actor, reason: str) -> tuple[Event, ...]:
     """Let a closed month take postings again.
 
     Raises:
@@ -171,8 +181,29 @@ def reopen(state: PeriodState, actor: Actor, reason: str) -> tuple[Event, ...]:
     if not reason.strip():
         raise UsageError("reopening a period needs a reason: add --reason TEXT.")
     if state.closed is None:
-        raise NotAllowedError("the period is open.")
+        raise NotAllowedError(
+            f"{period} of book {period.book} is open: 'storno periods list' shows what is closed."
+        )
     return (PeriodReopened(actor=actor, reason=reason),)
+
+
+Balance = tuple[str, str, int, int, int]
+"""A row of a trial balance: account, currency, its exponent, debits and credits in minor units."""
+
+
+def balance_digest(rows: Iterable[Balance]) -> str:
+    """The digest of a trial balance: SHA-256, in hexadecimal, of its rows as canonical JSON.
+
+    One array of the rows, sorted by account (in the order of Unicode code points), currency and
+    exponent; each row an array ``["bank","EUR",2,0,12500]``; UTF-8 with nothing escaped that need
+    not be, without a blank or a line break. The trial balance without a row is ``[]``.
+    """
+    text = json.dumps(sorted(rows), ensure_ascii=False, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+Month = tuple[str, int, int]
+"""A book, a year and a month: a period's parts, for where there are very many to look up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +212,20 @@ class Calendar:
 
     Attributes:
         states: of the months that anything ever happened to; all others are open.
+        closed: those that are closed.
     """
 
     states: dict[Period, PeriodState]
+    closed: frozenset[Month] = field(init=False)
+
+    def __post_init__(self) -> None:
+        closed = (period for period, state in self.states.items() if state.closed is not None)
+        months = frozenset((period.book, period.year, period.month) for period in closed)
+        object.__setattr__(self, "closed", months)
 
     def is_closed(self, book: str, day: dt.date) -> bool:
         """Whether a posting date lies in a closed month."""
-        state = self.states.get(Period.of(book, day))
-        return state is not None and state.closed is not None
+        return (book, day.year, day.month) in self.closed
 
     def next_open_day(self, book: str, day: dt.date) -> dt.date | None:
         """The day itself where its month is open, else the first day of the next open month.
@@ -206,7 +243,13 @@ class Calendar:
 
     def expectation(self, book: str, day: dt.date) -> tuple[str, int]:
         """The stream, and its version, that a posting on this day rests on."""
-        period = Period.of(book, day)
+        return self._expectation(Period.of(book, day))
+
+    def expectations(self, months: Iterable[Month]) -> dict[str, int]:
+        """The streams, and their versions, that postings into these months rest on."""
+        return dict(self._expectation(Period(*month)) for month in sorted(months))
+
+    def _expectation(self, period: Period) -> tuple[str, int]:
         state = self.states.get(period)
         return period.stream, 0 if state is None else state.version
 

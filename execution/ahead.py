@@ -113,8 +113,7 @@ class Ahead(Attempt):
 
         def decide() -> Closing:
             nonlocal step
-            if self._keys_known and isinstance(step, Optimistic):
-                step = self._prepare_again(step)
+            step = self._renewed(step)
             return self._close(step)
 
         def answer() -> None:
@@ -136,8 +135,18 @@ class Ahead(Attempt):
 
         return self._with_retries(item, prepare)
 
+    def _renewed(self, step: Step) -> Step:
+        """The chunk, as it is to be settled after what was learnt since it was prepared."""
+        rules = self.set.preparer.rules
+        match step:
+            case Optimistic() if self._keys_known or step.rules is not rules:
+                return self._prepare_again(step)
+            case Prepared() if step.rules is not rules:
+                step.follow(rules)
+        return step
+
     def _prepare_again(self, before: Optimistic) -> Step:
-        """The same chunk with its records, now that one of its keys turns out to be known."""
+        """The same chunk with its records: a key of it is known, or the calendar another one."""
         preparer = self.set.preparer
         return self._with_retries(
             before.item, lambda tries: preparer.prepare_again(before, tries=tries)

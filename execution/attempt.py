@@ -16,6 +16,7 @@ from ..domain import run as runs
 from ..domain.errors import ExpectationFailedError, StoreUnavailableError, StreamConflictError
 from ..domain.events import ChunkCompleted, ChunkFailed, Counts, Event, RunReversing
 from ..domain.ids import ChunkId, RunId
+from ..domain.period import PERIODS
 from ..domain.policy import ReversalPolicy
 from ..domain.run import RunState, Status
 from ..projections.changes import Recorded
@@ -48,6 +49,7 @@ class Closing:
         counts, totals, controls: what it adds to the run.
         failed_chunks: by how much it changes the number of chunks that stay failed.
         position: how far the source has been read.
+        periods: the streams, and their versions, of what it posts into.
     """
 
     sealed: Sealed
@@ -59,6 +61,7 @@ class Closing:
     controls: Mapping[str, str] = field(default_factory=dict)
     failed_chunks: int = 0
     position: int | None = None
+    periods: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def leaves_chunk(self) -> bool:
@@ -166,6 +169,7 @@ class Attempt(ABC):
             prepared.controls,
             redone,
             prepared.position,
+            periods_of(prepared, decided),
         )
 
     def chunk_failed(self, item: Item, error: BaseException, tries: int, batch: Batch) -> Closing:
@@ -278,8 +282,12 @@ class Attempt(ABC):
         ]
 
     def expect(self, closing: Closing) -> dict[str, int]:
-        """The commit stands on the run as we know it: not stopped, not taken over."""
-        return {} if closing.run_events else {self.set.run.stream: self.state.version}
+        """What the commit stands on: periods as they were read, and the run as we know it.
+
+        The run is not stopped then, and not taken over.
+        """
+        run = {} if closing.run_events else {self.set.run.stream: self.state.version}
+        return {**run, **closing.periods}
 
     def settle(self, closing: Closing, append: Callable[[], None]) -> Closing | None:
         """The commit that is in the store; where there is none, it must be decided anew.
@@ -302,6 +310,8 @@ class Attempt(ABC):
             found = retrying.store_call(self._acknowledged)
             if found is None and isinstance(error, StreamConflictError):
                 self.conflicted()
+            if isinstance(error, ExpectationFailedError) and error.stream.startswith(PERIODS):
+                self.set.preparer.follow(retrying.store_call(self.journal.calendar))
         if found is not None:
             self._in_doubt.clear()
             self._account(found)
@@ -368,3 +378,13 @@ class Attempt(ABC):
         self.tally.failed_chunks += closing.failed_chunks
         self.tally.add(closing.counts, closing.totals, closing.controls)
         self.set.observer.committed(self.tally.counts, closing.position)
+
+
+def periods_of(prepared: Extent, decided: Decided) -> dict[str, int]:
+    """The streams, and their versions, of the periods that a chunk posts into.
+
+    Taken from the calendar that it was prepared by: where that is not the store's any more, the
+    commit is refused, and the chunk decided anew.
+    """
+    calendar = prepared.rules.calendar
+    return {} if calendar is None else calendar.expectations(decided.months)

@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
+from ..domain.entry import PostingRules
 from ..domain.errors import DefinitionError, StoreUnavailableError, StreamConflictError
 from ..domain.events import RecordAttempted, RecordFailed
 from ..domain.record import NEW, RecordState, content_of, evolve
@@ -55,6 +56,15 @@ class Done:
         left = iter(range(self.read - 1, -1, -1))
         return lambda: not next(left)
 
+    def follow(self, prepared: Prepared, rules: PostingRules) -> None:
+        """Go by the calendar as it is now: what was done stays done, and is posted anew."""
+        if prepared.rules is rules:
+            return
+        prepared.follow(rules)
+        self.outcomes = {
+            index: prepared.work.anew(index, outcome) for index, outcome in self.outcomes.items()
+        }
+
 
 class Careful(Attempt):
     """Looks first, then works, then commits; nothing runs ahead."""
@@ -79,6 +89,7 @@ class Careful(Attempt):
         done = Done()
         for decision in range(COMMIT_TRIES):
             states = self._announced(prepared)
+            done.follow(prepared, self.set.preparer.rules)
             if not decision and self.job.writes and item.crashes >= CRASHES_BEFORE_ISOLATION:
                 self._set_killers_aside(prepared, states)
             with self._transaction() as connection:

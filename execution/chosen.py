@@ -11,7 +11,7 @@ from collections.abc import Collection
 from ..domain.events import ChunkCompleted, Counts
 from ..domain.ids import ChunkId
 from ..projections.changes import Recorded
-from .attempt import Closing, Setting
+from .attempt import Closing, Setting, periods_of
 from .careful import Careful
 from .decide import Decided
 from .plan import Item
@@ -82,7 +82,11 @@ class Chosen(Careful):
         claim = item.claim(self.state.attempt, self.set.worker, self.job.lease_seconds)
         proof = Recorded(chunk.stream, 2, completed)
         self._counts += decided.counts
-        return Closing(seal([*decided.events, Recorded(chunk.stream, 1, claim), proof]), proof)
+        return Closing(
+            seal([*decided.events, Recorded(chunk.stream, 1, claim), proof]),
+            proof,
+            periods=periods_of(prepared, decided),
+        )
 
     def _next(self, item: Item, prepared: Prepared) -> Item:
         number = item.chunk.number + 1

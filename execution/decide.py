@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..domain.events import Counts, RecordFailed, RecordSucceeded
+from ..domain.period import Month
 from ..domain.record import (
     NEW,
     RecordState,
@@ -34,6 +35,7 @@ class Decided:
         counts: of all records of the chunk.
         skipped_keys: posted before with the same content.
         totals: currency to minor units debited.
+        months: what is posted to.
     """
 
     counts: Counts
@@ -41,6 +43,7 @@ class Decided:
     events: list[Recorded] = field(default_factory=list)
     skipped_keys: list[str] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
+    months: frozenset[Month] = frozenset()
 
 
 @dataclass(slots=True)
@@ -72,7 +75,13 @@ class AsNew:
         if len(streams) < succeeded + len(failed):
             return None
         counts = Counts(read=succeeded + len(failed), succeeded=succeeded, failed=len(failed))
-        return Decided(counts, first, failed, totals=totals(first.movements))
+        return Decided(
+            counts,
+            first,
+            failed,
+            totals=totals(first.movements),
+            months=ledger.months(first.movements),
+        )
 
 
 def against(
@@ -122,6 +131,7 @@ def against(
         [each.event for each in decided.events if isinstance(each.event, RecordSucceeded)],
     )
     decided.totals = totals(movements)
+    decided.months = ledger.months(movements)
     return decided
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from ..domain.entry import Entry
+from ..domain.entry import ClosedPeriod, Entry
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.ids import RunId, run_name
 from ..domain.money import Rounding
@@ -89,6 +89,7 @@ class Job:
     rounding: Rounding | None = None
     start_limit: int | None = None
     book: str = "main"
+    closed_period: ClosedPeriod = ClosedPeriod.REFUSE
     effect: bool = False
     writes: bool = False
     irreversible: str | None = None
@@ -217,6 +218,7 @@ def job(  # noqa: PLR0913 - a job's policies are named where it is defined
     rounding: Rounding | str | None = None,
     start_limit: int | None = None,
     book: str = "main",
+    closed_period: ClosedPeriod | str = ClosedPeriod.REFUSE,
     effect: bool = False,
     writes: bool = False,
     irreversible: str | None = None,
@@ -244,6 +246,9 @@ def job(  # noqa: PLR0913 - a job's policies are named where it is defined
         rounding: the rule for amounts finer than their currency; without one they are errors.
         start_limit: how often a run may be started.
         book: the book of entries that name none.
+        closed_period: what becomes of an entry whose posting date lies in a closed period:
+            ``"refuse"`` makes its record a dead letter, ``"next-open"`` moves the posting date to
+            the first day of the next open period.
         effect: the function does something outside the ledger and returns ``Effect``; what takes
             it back is declared below the job, with ``compensate``.
         writes: the function writes rows through ``context.connection``.
@@ -278,6 +283,7 @@ def job(  # noqa: PLR0913 - a job's policies are named where it is defined
             rounding=None if rounding is None else _rounding(rounding),
             start_limit=start_limit,
             book=book,
+            closed_period=_closed_period(closed_period),
             effect=effect,
             writes=writes,
             irreversible=irreversible,
@@ -359,6 +365,14 @@ def _rounding(rule: Rounding | str) -> Rounding:
     except ValueError:
         rules = ", ".join(each.value for each in Rounding)
         raise DefinitionError(f"rounding={rule!r} is none of {rules}.") from None
+
+
+def _closed_period(rule: ClosedPeriod | str) -> ClosedPeriod:
+    try:
+        return ClosedPeriod(rule)
+    except ValueError:
+        rules = ", ".join(each.value for each in ClosedPeriod)
+        raise DefinitionError(f"closed_period={rule!r} is none of {rules}.") from None
 
 
 def _without_words(schema: Any) -> Any:

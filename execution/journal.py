@@ -25,7 +25,7 @@ from ..domain.errors import (
     StreamConflictError,
 )
 from ..domain.ids import ChunkId, ReversalId, RunId
-from ..domain.period import PERIODS, Calendar, Period, PeriodState
+from ..domain.period import PERIODS, Balance, Calendar, Period, PeriodState
 from ..domain.reversal import ReversalState
 from ..domain.run import RunState
 from ..storage import leases
@@ -88,9 +88,16 @@ class Journal:
 
     def run(self, run: RunId) -> RunState:
         """Where a run stands."""
+        return self.runs([run])[run]
+
+    def runs(self, names: Sequence[RunId]) -> dict[RunId, RunState]:
+        """Where runs stand."""
         with self.talking():
-            rows = self._log.read_stream(run.stream)
-        return runs.fold([decode(row.topic, row.state) for row in rows])
+            found = self._log.read_streams([run.stream for run in names])
+        return {
+            run: runs.fold([decode(row.topic, row.state) for row in found.get(run.stream, [])])
+            for run in names
+        }
 
     def chunks(self, run: RunId, partition: str) -> dict[int, ChunkState]:
         """Where the chunks of a partition stand, by number."""
@@ -124,6 +131,21 @@ class Journal:
                 event = decode(row.topic, row.state)
                 states[period] = periods.evolve(states.get(period, PeriodState()), event)
         return Calendar(states)
+
+    def posted_into(self, period: Period) -> dict[str, int]:
+        """The runs that posted into a month, and how many of their dead letters are unresolved."""
+        from ..storage.queries import posted_into
+
+        with self.talking():
+            return {each.run: each.unresolved for each in posted_into(self._store, period)}
+
+    def trial_balance(self, period: Period) -> list[Balance]:
+        """The book's trial balance up to the month's last day by posting date."""
+        from ..storage.queries import balances
+
+        with self.talking():
+            rows = balances(self._store, book=period.book, posting_to=period.last_day)
+        return [(row.account, row.currency, row.exponent, row.debit, row.credit) for row in rows]
 
     def reversal(self, reversal: str) -> ReversalState:
         """Where a reversal stands."""
@@ -231,6 +253,13 @@ class Journal:
         """
         with self.talking(), writer(self._store.engine).connect() as connection:
             connection.begin()
+            yield connection
+
+    @contextmanager
+    def locked(self) -> Iterator[sa.Connection]:
+        """The same, with the append lock: what is read meanwhile is what the commit stands on."""
+        with self.transaction() as connection:
+            self._log.lock(connection)
             yield connection
 
     def refuses(self, connection: sa.Connection) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import starmap
 from typing import Any
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
 from ..domain.entry import PostingRules
 from ..domain.errors import InputChangedError, SourceError, StornoError
 from ..domain.events import Offset
+from ..domain.period import Calendar
 from ..domain.record import Record
 from .context import Context
 from .controls import chunk_sums, take_trailer
@@ -33,6 +35,7 @@ class Extent:
     """The stretch of input that is a chunk.
 
     Attributes:
+        rules: under which it was prepared.
         read: how many records it has.
         next_offset: where the record after its last one begins.
         position: how far the source has been read.
@@ -41,6 +44,7 @@ class Extent:
     """
 
     item: Item
+    rules: PostingRules
     read: int
     next_offset: Offset
     digest: str | None
@@ -70,6 +74,12 @@ class Prepared(Extent):
     work: Work
     outcomes: list[Outcome] | None = None
     batch_size: int = 0
+
+    def follow(self, rules: PostingRules) -> None:
+        """Go by another calendar: what was worked out is not worked out again, but posted anew."""
+        self.rules = self.work.rules = rules
+        if self.outcomes is not None:
+            self.outcomes = list(starmap(self.work.anew, enumerate(self.outcomes)))
 
 
 class Feed:
@@ -133,6 +143,10 @@ class Preparer:
     flag: StopFlag
     chunk_seconds: float | None = None
     last_read: Batch | None = None
+
+    def follow(self, calendar: Calendar) -> None:
+        """Prepare by another calendar from now on."""
+        self.rules = replace(self.rules, calendar=calendar)
 
     def read(self, item: Item, limit: int | None) -> tuple[Batch, int | None, dict[str, str]]:
         """The chunk's raw records, at most ``limit`` of them, and what a trailer promises."""
@@ -204,6 +218,7 @@ class Preparer:
             batch, position, _ = self.read(item, read)
         return Optimistic(
             item=item,
+            rules=self.rules,
             read=read,
             next_offset=batch.next_offset,
             digest=batch.digest,
@@ -267,6 +282,7 @@ class Preparer:
             drawn = choose(drawn, keys)
         return Prepared(
             item=item,
+            rules=self.rules,
             read=len(drawn.records),
             next_offset=batch.next_offset,
             digest=batch.digest,

@@ -249,7 +249,9 @@ class Starting:
         probe = in_own_transaction(self.journal, call, context) if job.writes else call
         return Preparer(
             job=job,
-            rules=PostingRules(job.book, job.rounding, self.chart),
+            rules=PostingRules(
+                job.book, job.rounding, self.chart, job.closed_period, self.journal.calendar()
+            ),
             feed=feed,
             attempt=attempt,
             partition=PARTITION,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from ..domain.entry import Entry, EntryError, PostedEntry, PostingRules, post
+from ..domain.entry import Entry, EntryError, PostedEntry, PostingRules, post, post_anew
 from ..domain.errors import StoreUnavailableError, StornoError
 from ..domain.events import NO_OUTPUT, RecordFailed, RecordSucceeded
 from ..domain.record import Record, content_of, encode_value
@@ -128,6 +128,16 @@ class Work:
             entries=entries,
             output=output,
         )
+
+    def anew(self, index: int, outcome: Outcome) -> Outcome:
+        """What an outcome comes to by another calendar; the function is not called again."""
+        if not isinstance(outcome, RecordSucceeded):
+            return outcome
+        try:
+            entries = tuple(post_anew(entry, self.rules) for entry in outcome.entries)
+        except EntryError as error:
+            return self._failed(index, error.code, str(error))
+        return msgspec.structs.replace(outcome, entries=entries)
 
     def _failed(self, index: int, error: str, message: str) -> RecordFailed:
         return self.drawn.failed(index, error, message, tries=self.tries)

@@ -76,6 +76,23 @@ class EventLog:
                     raise
                 raise explained from error
 
+    def lock(self, connection: sa.Connection) -> None:
+        """Take the append lock, until the connection's transaction ends: nobody appends meanwhile.
+
+        Args:
+            connection: of ``writer(engine)``, its transaction begun; ``append`` takes it.
+
+        Raises:
+            StoreBusyError: another writer kept the lock for too long.
+        """
+        try:
+            self._database.lock(connection)
+        except sa.exc.DBAPIError as error:
+            explained = self._database.explain(connection, error, NewEvents([], [], [], []))
+            if explained is None:
+                raise
+            raise explained from error
+
     def read_stream(self, stream: str, *, after_version: int = 0) -> list[Row]:
         """A stream's events in order, from the version after the one named."""
         events = self.tables.events.c

@@ -3,6 +3,7 @@
 from .dead_letters import DeadLetterGroup, DeadLetterRow, dead_letter_groups, dead_letters
 from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
+from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted_into
 from .postings import PostingCommit, posting_commits
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
 from .statement import AccountLine, account_lines
@@ -16,6 +17,8 @@ __all__ = [
     "DeadLetterGroup",
     "DeadLetterRow",
     "Movement",
+    "PeriodRow",
+    "PostedInto",
     "PostingCommit",
     "RecordedEvent",
     "RunRow",
@@ -26,6 +29,9 @@ __all__ = [
     "chunks",
     "dead_letter_groups",
     "dead_letters",
+    "earlier_open_months",
+    "periods",
+    "posted_into",
     "posting_commits",
     "run",
     "run_events",

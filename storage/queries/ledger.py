@@ -59,6 +59,7 @@ def balances(
     account: str | None = None,
     currency: str | None = None,
     effective_to: dt.date | None = None,
+    posting_to: dt.date | None = None,
     as_of: int | None = None,
 ) -> list[Balance]:
     """Balances by book, account and currency, in that order.
@@ -69,6 +70,7 @@ def balances(
         account: only of this account, or of those that match a shell pattern (``expense:*``).
         currency: only in this currency.
         effective_to: only what is effective up to this day.
+        posting_to: only what has a posting date up to this day.
         as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC.
     """
     with live_views(store.engine) as (connection, views):
@@ -84,6 +86,8 @@ def balances(
             select = select.where(table.currency == currency)
         if effective_to is not None:
             select = select.where(table.effective <= effective_to.isoformat())
+        if posting_to is not None:
+            select = select.where(table.posting <= posting_to.isoformat())
         if as_of is not None:
             select = select.where(table.commit_number <= _last_commit(connection, as_of))
         rows = connection.execute(select).all()
