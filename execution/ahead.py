@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ..domain.errors import StornoError
 from . import retrying, troubles
 from .attempt import Attempt, Closing, Setting
-from .committer import Committer, Pending
+from .committer import Committer
 from .decide import Decided, against
+from .flights import Flights
 from .plan import Item
 from .preparation import Optimistic, Prepared
 from .troubles import Trouble
 
 Step = Prepared | Optimistic | Trouble
 
-UNDER_WAY: Final = 3
-"""Commits sent and not answered yet, at most. A disk now and then takes the time of some chunks for
-one COMMIT: the work goes on meanwhile, and what has piled up is committed in a row. The pipe to the
-committing process holds two, which bounds the memory as well."""
 
-
-class Flight(NamedTuple):
-    """A commit under way, and the chunk that it is for."""
+class Sent(NamedTuple):
+    """A chunk whose commit is under way."""
 
     step: Step
     closing: Closing
-    sent: Pending
-
-    def error(self) -> StornoError | None:
-        """Wait for it; why it is not in the store, as far as one knows."""
-        try:
-            self.sent.result()
-        except StornoError as error:
-            return error
-        return None
 
 
 class Ahead(Attempt):
@@ -44,31 +30,28 @@ class Ahead(Attempt):
 
     def __init__(self, setting: Setting, committer: Committer) -> None:
         super().__init__(setting)
-        self._committer = committer
         self._keys_known = False  # whether the last chunk held keys that the store knew
-        self._flights: deque[Flight] = deque()  # in the order of their chunks
+        self._flights: Flights[Sent] = Flights(committer, self._settle)
 
     def work(self) -> None:
         """Go through the chunks, each prepared while those before it are committed."""
         item: Item | None = self.first()
         while item is not None:
             step = self._prepare(item)
-            self._land(at_most=UNDER_WAY - 1 if self._may_follow(step) else 0)
-            if self.ended:
+            if not self._flights.land(at_most=self._flights.room if self._may_follow(step) else 0):
                 return
             closing = self._close(step)
             if closing.run_events and self._flights:  # how the run ends stands on all its chunks
-                self._land()
-                if self.ended:
+                if not self._flights.land():
                     return
                 closing = self._close(step)
             self._send(step, closing)
-            if item.crashes:  # the chunk behind it may be what ends the process: first get this in
-                self._land()
-                if self.ended:
-                    return
+            # The chunk behind one that crashed may be what ends the process: first get this in.
+            if item.crashes and not self._flights.land():
+                return
             item = closing.following
-        self._land()
+        self._flights.land()
+        self.finish()
 
     def _may_follow(self, step: Step) -> bool:
         """Whether a chunk can be sent behind commits that are under way.
@@ -76,8 +59,7 @@ class Ahead(Attempt):
         It can where all that they may change is the run's counts.
         """
         return (
-            self._committer.queues
-            and isinstance(step, Optimistic)
+            isinstance(step, Optimistic)
             and not self._keys_known
             and not self._queue
             and self.remaining is None
@@ -89,27 +71,11 @@ class Ahead(Attempt):
             # It was decided as if those under way were in the store. One that is refused has
             # claimed nothing, so this is refused too, and decided anew.
             expect[step.item.chunk.stream] = step.item.version + 1
-        sent = self._committer.submit(closing.sealed, expect)
-        self._flights.append(Flight(step, closing, sent))
+        self._flights.send(Sent(step, closing), closing.sealed, expect)
 
-    def _land(self, *, at_most: int = 0) -> None:
-        """See commits into the store, until no more than so many are under way."""
-        flights = self._flights
-        while flights and (len(flights) > at_most or flights[0].sent.done()) and not self.ended:
-            flight = self._flights.popleft()
-            error = flight.error()
-            landed = [(flight, error)]
-            if error is not None:
-                # Decided anew, it claims the next chunk: what stood on it has to be over by then.
-                landed += [(each, each.error()) for each in self._flights]
-                self._flights.clear()
-            for each, error in landed:
-                if not self.ended:
-                    self._settle(each, error)
-
-    def _settle(self, flight: Flight, error: StornoError | None) -> None:
+    def _settle(self, sent: Sent, error: StornoError | None) -> bool:
         """Account for a commit; where it was refused, decide it anew until it is in."""
-        step = flight.step
+        step = sent.step
 
         def decide() -> Closing:
             nonlocal step
@@ -120,8 +86,9 @@ class Ahead(Attempt):
             if error is not None:
                 raise error
 
-        if not self.settle(flight.closing, answer):
+        if not self.settle(sent.closing, answer):
             self.commit(decide)
+        return not self.ended
 
     def _prepare(self, item: Item) -> Step:
         preparer, limit = self.set.preparer, self._left()
@@ -165,7 +132,7 @@ class Ahead(Attempt):
         """How a chunk is committed, if all that is under way gets into the store."""
         settled = self.tally
         self.tally = settled.copy()
-        for _, under_way, _ in self._flights:
+        for _, under_way in self._flights:
             self.tally.add(under_way.counts, under_way.totals, under_way.controls)
         try:
             match step:

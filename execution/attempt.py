@@ -255,19 +255,30 @@ class Attempt(ABC):
     ) -> tuple[Item | None, tuple[Event, ...]]:
         """Which chunk is claimed, or how the run moves instead."""
         if following is None:
+            if failed_chunks and self.job.on_failure == "reverse":
+                return None, ()  # said alone, by finish: what this chunk posts is taken back too
             if failed_chunks:
-                chunks = "1 chunk" if failed_chunks == 1 else f"{failed_chunks} chunks"
-                message = (
-                    f"{chunks} failed after all retries: see 'storno show "
-                    f"{self.set.run} --failed', then resume the run, which takes them first."
-                )
-                return None, runs.fail(self.state, "chunks-failed", message)
+                return None, runs.fail(self.state, *self._chunks_failed(failed_chunks))
             return None, runs.complete(self.state, counts, totals)
         if self.set.flag:
             return None, runs.stop(self.state, self.set.flag.why)
         if self.remaining is not None and read >= self.remaining:
             return None, runs.stop(self.state, "limit")
         return following, ()
+
+    def _chunks_failed(self, count: int) -> tuple[str, str]:
+        chunks = "1 chunk" if count == 1 else f"{count} chunks"
+        message = (
+            f"{chunks} failed after all retries: see 'storno show {self.set.run} --failed', then "
+            "resume the run, which takes them first."
+        )
+        return "chunks-failed", message
+
+    def finish(self) -> None:
+        """Behind the last chunk: end a run that has failed chunks and is to be taken back."""
+        if not self.ended:
+            fault = self._chunks_failed(self.tally.failed_chunks)
+            self.commit(lambda: self.run_failed(*fault))
 
     def _claim(self, item: Item | None) -> list[Recorded]:
         if item is None:

@@ -75,6 +75,7 @@ class Careful(Attempt):
         while item is not None and not self.ended:
             closing = self._chunk(item)
             item = closing.following
+        self.finish()
 
     def _chunk(self, item: Item) -> Closing:
         done = with_retries(self.set, item, lambda tries: self._try(item, tries))

@@ -17,10 +17,10 @@ from ..domain.events import Actor, Event
 from ..domain.ids import MAX_NAME_BYTES, RunId
 from ..domain.period import Period, PeriodState
 from ..domain.run import RunState, Status
+from ..domain.suggest import did_you_mean
 from ..projections.changes import Recorded
 from .journal import Journal, Store
 from .sealing import seal
-from .suggest import did_you_mean
 
 _UNFINISHED = {
     Status.RUNNING: "let it end, or stop and abandon it",

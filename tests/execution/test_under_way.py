@@ -13,7 +13,7 @@ import pytest
 from storno import Retry, Tolerance, csv_source
 from storno.domain.events import ChunkCompleted, ChunkFailed, Counts, RunCompleted, RunFailed
 from storno.execution import committer
-from storno.execution.ahead import UNDER_WAY
+from storno.execution.flights import UNDER_WAY
 from storno.execution.sealing import Sealed
 
 from ..crashes.mishaps import Mishap
