@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -67,9 +67,10 @@ class Resolved(msgspec.Struct, frozen=True, tag=True):
 
 
 class Released(msgspec.Struct, frozen=True, tag=True):
-    """Claims of this run without an outcome are given back."""
+    """Claims of this run, or of this partition of any run, without an outcome are given back."""
 
-    run: str
+    of: Literal["run", "partition"]
+    name: str
 
 
 Change = Upsert | Resolved | Released
@@ -145,5 +146,5 @@ def _resolve(rows: Iterable[Row], change: Resolved) -> None:
 
 def _release(rows: Iterable[Row], change: Released) -> None:
     for row in rows:
-        if row["run"] == change.run and row["status"] == "processing":
+        if row[change.of] == change.name and row["status"] == "processing":
             row["status"] = "released"

@@ -6,6 +6,8 @@ the same record takes its place and counts its tries on.
 
 from __future__ import annotations
 
+import msgspec
+
 from ..domain.events import (
     ChunkCompleted,
     RecordCorrected,
@@ -43,12 +45,30 @@ def is_of_input(partition: str) -> bool:
 def fold_failure(changes: Changes, recorded: Recorded, event: RecordFailed) -> None:
     """A record failed: its dead letter is open."""
     job = recorded.stream.split("/", 2)[1]
+    _open(changes, recorded, event, f"{job}/{event.run}", event.payload, event.location)
+
+
+def fold_reversal_failure(
+    changes: Changes, recorded: Recorded, event: RecordReversalFailed
+) -> None:
+    """A posting could not be taken back: a dead letter of the reversal."""
+    _open(changes, recorded, event, of_reversal(event.reversal), event.record, "")
+
+
+def _open(
+    changes: Changes,
+    recorded: Recorded,
+    event: RecordFailed | RecordReversalFailed,
+    run: str,
+    payload: msgspec.Raw,
+    location: str,
+) -> None:
     changes.rows.append(
         Upsert(
             "dead_letters",
-            (f"{job}/{event.run}", event.partition, event.ordinal),
+            (run, event.partition, event.ordinal),
             put={
-                "job": job,
+                "job": recorded.stream.split("/", 2)[1],
                 "key": key_of(recorded.stream, event.key),
                 "stream": recorded.stream,
                 "version": recorded.version,
@@ -56,8 +76,8 @@ def fold_failure(changes: Changes, recorded: Recorded, event: RecordFailed) -> N
                 "attempt": event.attempt,
                 "error": event.error,
                 "message": event.message,
-                "payload": bytes(event.payload).decode(),
-                "location": event.location,
+                "payload": bytes(payload).decode(),
+                "location": location,
                 "posted_version": event.posted_version,
                 "state": "open",
                 "moved_to": None,
@@ -100,35 +120,6 @@ def fold_act(changes: Changes, recorded: Recorded, event: RecordEvent) -> None:
 def of_reversal(reversal: str) -> str:
     """What stands for the run in a dead letter of a reversal."""
     return f"reversal/{reversal}"
-
-
-def fold_reversal_failure(
-    changes: Changes, recorded: Recorded, event: RecordReversalFailed
-) -> None:
-    """A posting could not be taken back: a dead letter of the reversal."""
-    changes.rows.append(
-        Upsert(
-            "dead_letters",
-            (of_reversal(event.reversal), event.partition, event.ordinal),
-            put={
-                "job": recorded.stream.split("/", 2)[1],
-                "key": key_of(recorded.stream, event.key),
-                "stream": recorded.stream,
-                "version": recorded.version,
-                "chunk": event.chunk,
-                "attempt": event.attempt,
-                "error": event.error,
-                "message": event.message,
-                "payload": bytes(event.record).decode(),
-                "location": "",
-                "posted_version": event.posted_version,
-                "state": "open",
-            },
-            add={"tries": event.tries},
-            times=("recorded_at",),
-            commits=("commit_number",),
-        )
-    )
 
 
 def fold_reversed(changes: Changes, event: RecordReversed) -> None:

@@ -42,7 +42,7 @@ def fold_run(changes: Changes, run: RunId, event: Event) -> None:
             _ended(changes, run, "completed", event.attempt)
         case RunAbandoned():
             _put_run(changes, run, {"state": "abandoned", "message": event.reason}, ("ended_at",))
-            changes.rows.append(Released(str(run)))
+            changes.rows.append(Released("run", str(run)))
         case RunReversing():
             put = {"state": "reversing", "reversal": event.reversal}
             changes.rows.append(Upsert("runs", (str(run),), put=put))
@@ -90,7 +90,7 @@ def _resumed(changes: Changes, run: RunId, event: RunResumed) -> None:
     if event.again_from is not None:
         put |= dict.fromkeys((*COUNTS, "reversed"), 0)
         put |= {"position": None, "first_chunk": event.again_from, "reversal": None}
-    changes.rows.append(Released(str(run)))
+    changes.rows.append(Released("run", str(run)))
     if event.why == "takeover":
         earlier = (str(run), event.attempt - 1)
         changes.rows.append(
@@ -129,7 +129,7 @@ def _ended(
     put = {"state": state, "error": error, "message": message}
     _put_run(changes, run, put, ("ended_at",))
     changes.rows.append(Upsert("attempts", (str(run), attempt), put=put, times=("ended_at",)))
-    changes.rows.append(Released(str(run)))
+    changes.rows.append(Released("run", str(run)))
 
 
 def fold_chunk(changes: Changes, chunk: ChunkId, event: ChunkCompleted | ChunkFailed) -> None:

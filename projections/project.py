@@ -97,8 +97,7 @@ def _fold_chunk(
             monitoring.fold_chunk(changes, chunk, event)
             dead_letters.fold_chunk(changes, chunk, event, failed)
             if chunk.partition.startswith(dead_letters.REVERSED):
-                reversal = chunk.partition.removeprefix(dead_letters.REVERSED)
-                reversals.fold_chunk(changes, reversal, event.counts.succeeded, event.counts.failed)
+                reversals.fold_chunk(changes, chunk, event)
         case ChunkFailed() as event:
             checkpoint.fold_failed(changes, chunk, event)
             monitoring.fold_chunk(changes, chunk, event)

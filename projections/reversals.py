@@ -1,11 +1,15 @@
-"""Reversals: a row each, with what was asked for, who agreed, and how far it is."""
+"""Reversals: a row each, with what was asked for, who agreed, and how far it is.
+
+How many of its records are set aside is not kept here: they are its open dead letters.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from ..domain.events import Event
+from ..domain.events import ChunkCompleted, Event
+from ..domain.ids import ChunkId
 from ..domain.reversal import (
     ReversalApproved,
     ReversalCompleted,
@@ -15,7 +19,8 @@ from ..domain.reversal import (
     ReversalStarted,
     ReversalStopped,
 )
-from .changes import Changes, Upsert
+from .changes import Changes, Released, Upsert
+from .dead_letters import REVERSED
 
 
 def fold(changes: Changes, reversal: str, event: Event) -> None:
@@ -53,27 +58,34 @@ def fold(changes: Changes, reversal: str, event: Event) -> None:
                 "attempt": event.attempt,
                 "executed_by": event.actor.name,
                 "worker": str(event.worker),
-                "failed": 0,
                 "ended_at": None,
                 "error": None,
                 "message": None,
             }
             _put(changes, reversal, put, ("started_at",))
+            _release(changes, reversal)
         case ReversalStopped():
             _put(changes, reversal, {"state": "stopped", "message": event.why}, ("ended_at",))
+            _release(changes, reversal)
         case ReversalFailed():
             put = {"state": "failed", "error": event.error, "message": event.message}
             _put(changes, reversal, put, ("ended_at",))
+            _release(changes, reversal)
         case ReversalCompleted():
             _put(changes, reversal, {"state": "completed"}, ("ended_at",))
         case _:
             pass
 
 
-def fold_chunk(changes: Changes, reversal: str, reversed_now: int, failed: int) -> None:
+def fold_chunk(changes: Changes, chunk: ChunkId, event: ChunkCompleted) -> None:
     """A chunk of it is committed."""
-    add = {"reversed": reversed_now, "failed": failed}
+    reversal = chunk.partition.removeprefix(REVERSED)
+    add = {"reversed": event.counts.succeeded}
     changes.rows.append(Upsert("reversals", (reversal,), add=add))
+
+
+def _release(changes: Changes, reversal: str) -> None:
+    changes.rows.append(Released("partition", f"{REVERSED}{reversal}"))
 
 
 def _put(

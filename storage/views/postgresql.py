@@ -89,8 +89,9 @@ class PostgreSQLViews(Dialect):
     @override
     def release(self, table: str, step: Released) -> Statement:
         return Statement(
-            f"UPDATE {table} SET status = 'released' WHERE run = %s AND status = 'processing'",
-            (step.run,),
+            f"UPDATE {table} SET status = 'released' "
+            f"WHERE {step.of} = %s AND status = 'processing'",
+            (step.name,),
         )
 
 

@@ -77,8 +77,8 @@ class SQLiteViews(Dialect):
     @override
     def release(self, table: str, step: Released) -> Statement:
         return Statement(
-            f"UPDATE {table} SET status = 'released' WHERE run = ? AND status = 'processing'",
-            (step.run,),
+            f"UPDATE {table} SET status = 'released' WHERE {step.of} = ? AND status = 'processing'",
+            (step.name,),
         )
 
 

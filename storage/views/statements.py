@@ -50,7 +50,7 @@ class Dialect(Protocol):
         """Settle the open dead letters of a range of records."""
 
     def release(self, table: str, step: Released) -> Statement:
-        """Give back the claims of a run that have no outcome."""
+        """Give back the claims of a run or a partition that have no outcome."""
 
 
 @cache

@@ -133,7 +133,6 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "records": _NUMBER,
         "blocked": _NUMBER,
         "reversed": _COUNT,
-        "failed": _COUNT,
         "approvals": _NUMBER,
         "approved": _COUNT,
         "requested_by": _TEXT,

@@ -1,309 +1,23 @@
-"""Histories of runs as the chunk loop writes them, drawn by hypothesis: commits of events."""
+"""Histories drawn by hypothesis, step by step in any order, and some that are written out."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
 
-import msgspec
 from hypothesis import strategies as st
 
-from storno.domain.entry import PostedEntry, PostedLine
-from storno.domain.events import (
-    Actor,
-    ChunkCompleted,
-    ChunkFailed,
-    ChunkStarted,
-    Counts,
-    Event,
-    RecordFailed,
-    RecordSucceeded,
-    RunAbandoned,
-    RunCompleted,
-    RunFailed,
-    RunResumed,
-    RunStarted,
-    RunStopped,
-    RunStopRequested,
-    Worker,
-)
-from storno.domain.ids import ChunkId, RunId, keyless_stream, record_stream
-from storno.projections.changes import Recorded
+from .history import History
+from .run_history import CONFLICT, JOB, Posting
 
-WORKER = Worker(host="host", boot_id="boot", pid=7, process_started="1")
-ACTOR = Actor(name="anna", os_user="anna", host="host")
-JOB = "payments"
-
-
-@dataclass
-class Posting:
-    """What a successful record posts."""
-
-    account: str
-    minor: int
-    currency: str
-    effective: dt.date
-
-    @classmethod
-    def sample(cls) -> Posting:
-        return cls("expense:rent", 1250, "EUR", dt.date(2024, 1, 31))
-
-
-Outcome = Posting | str
-"""A posting, ``skipped``, or the message of a failure."""
-
-CONFLICT = "the key was posted with other content"
-"""The one failure that a record which is posted can have."""
-
-
-@dataclass
-class InputRun:
-    """A run as the history knows it: ``records`` is the outcome of each by its ordinal."""
-
-    run: RunId
-    state: str = "new"
-    attempt: int = 0
-    number: int = 0
-    ordinal: int = 0
-    pass_from: int = 0
-    records: dict[int, str] = field(default_factory=dict)
-    posted: set[int] = field(default_factory=set)
-    failed_chunks: list[tuple[int, int, int]] = field(default_factory=list)
-
-
-class History:
-    """Writes the commits that a chunk loop would write; what is impossible is left out."""
-
-    def __init__(self) -> None:
-        self.commits: list[list[Recorded]] = []
-        self._versions: dict[str, int] = {}
-        self.runs: dict[str, InputRun] = {}
-
-    def __repr__(self) -> str:
-        return "\n".join(
-            f"{number}: " + ", ".join(f"{stream} {event}" for stream, _, event in commit)
-            for number, commit in enumerate(self.commits, 1)
-        )
-
-    def start(self, name: str, *, takeover: bool = False) -> None:
-        run = self._run(name)
-        if run.state in ("abandoned", "completed") or (run.state == "running" and not takeover):
-            return
-        if run.state == "new":
-            event: Event = RunStarted(
-                attempt=1,
-                identity="identity",
-                parameters={"month": name},
-                source={"kind": "csv", "size": 1000},
-                code="code",
-                worker=WORKER,
-                actor=ACTOR,
-                book="main",
-            )
-        else:
-            why = "takeover" if run.state == "running" else "resume"
-            event = self._resumed(run, why)
-        self._begin(run, event)
-
-    def again(self, name: str) -> None:
-        run = self._run(name)
-        if run.state != "completed":
-            return
-        run.pass_from, run.ordinal = run.number, 0
-        self._begin(run, self._resumed(run, "again", again_from=run.number))
-
-    def complete_chunk(self, name: str, outcomes: list[Outcome]) -> None:
-        run = self._run(name)
-        if run.state != "running":
-            return
-        number, first, size = self._next(run, len(outcomes))
-        chunk = ChunkId(run.run, "main", number)
-        events, counts = self._records(run, chunk, first, outcomes[:size])
-        completed = ChunkCompleted(
-            attempt=run.attempt,
-            first_offset={"byte": first},
-            next_offset={"byte": first + size},
-            first_ordinal=first,
-            counts=counts,
-            position=first + size,
-        )
-        self._commit(*events, (chunk.stream, completed), *self._claim(run))
-
-    def fail_chunk(self, name: str, size: int) -> None:
-        run = self._run(name)
-        if run.state != "running" or run.failed_chunks:
-            return
-        number, first, _ = self._next(run, size)
-        failed = ChunkFailed(
-            attempt=run.attempt,
-            first_offset={"byte": first},
-            next_offset={"byte": first + size},
-            first_ordinal=first,
-            read=size,
-            error="TimeoutError",
-            message="the database did not answer",
-            tries=4,
-        )
-        claim = self._claim(run)
-        run.failed_chunks.append((number, first, size))
-        self._commit((ChunkId(run.run, "main", number).stream, failed), *claim)
-
-    def work_on_keys(self, name: str, outcomes: list[Outcome]) -> None:
-        """A few dead letters, chosen by their keys."""
-        run = self._run(name)
-        dead = [ordinal for ordinal, state in run.records.items() if state == "failed"]
-        if run.state != "running" or not dead:
-            return
-        chunk = ChunkId(run.run, f"keys-{run.attempt}", 0)
-        if chunk.stream in self._versions:
-            return
-        events: list[tuple[str, Event]] = []
-        counts = Counts()
-        for ordinal, outcome in zip(dead, outcomes, strict=False):
-            if outcome == "skipped":
-                continue
-            made, count = self._records(run, chunk, ordinal, [outcome], partition="main")
-            events += made
-            counts += count
-        completed = ChunkCompleted(
-            attempt=run.attempt,
-            first_offset={},
-            next_offset={},
-            first_ordinal=0,
-            counts=counts,
-        )
-        self._commit(*events, (chunk.stream, completed))
-
-    def ask_to_stop(self, name: str) -> None:
-        run = self._run(name)
-        if run.state == "running":
-            self._commit((run.run.stream, RunStopRequested(actor=ACTOR, reason="lunch")))
-
-    def end(self, name: str, how: str) -> None:
-        run = self._run(name)
-        if run.state != "running":
-            return
-        events: dict[str, Event] = {
-            "stopped": RunStopped(attempt=run.attempt, why="signal"),
-            "failed": RunFailed(attempt=run.attempt, error="tolerance", message="too many"),
-            "completed": RunCompleted(attempt=run.attempt, counts=Counts()),
-        }
-        if how == "completed" and run.failed_chunks:
-            how = "failed"
-        run.state = how
-        self._commit((run.run.stream, events[how]))
-
-    def abandon(self, name: str) -> None:
-        run = self._run(name)
-        if run.state in ("stopped", "failed"):
-            run.state = "abandoned"
-            self._commit((run.run.stream, RunAbandoned(actor=ACTOR, reason="wrong month")))
-
-    def pass_from(self, name: str) -> int:
-        """The number of the first chunk of the run's current pass through its input."""
-        return self._run(name).pass_from
-
-    def _run(self, name: str) -> InputRun:
-        return self.runs.setdefault(name, InputRun(RunId(JOB, name)))
-
-    def _begin(self, run: InputRun, event: Event) -> None:
-        run.state = "running"
-        run.attempt += 1
-        self._commit((run.run.stream, event), *self._claim(run))
-
-    def _resumed(self, run: InputRun, why: str, again_from: int | None = None) -> RunResumed:
-        return RunResumed(
-            attempt=run.attempt + 1,
-            code="code",
-            worker=WORKER,
-            actor=ACTOR,
-            why=why,
-            again_from=again_from,
-            reason="asked for" if again_from is not None else "",
-        )
-
-    def _claim(self, run: InputRun) -> list[tuple[str, Event]]:
-        number, first = run.number, run.ordinal
-        if run.failed_chunks:
-            number, first, _ = run.failed_chunks[0]
-        claim = ChunkStarted(
-            attempt=run.attempt,
-            worker=str(WORKER),
-            lease_seconds=60.0,
-            first_offset={"byte": first},
-            first_ordinal=first,
-        )
-        return [(ChunkId(run.run, "main", number).stream, claim)]
-
-    def _next(self, run: InputRun, size: int) -> tuple[int, int, int]:
-        if run.failed_chunks:
-            number, first, had = run.failed_chunks.pop(0)
-            return number, first, min(had, size)
-        number, first = run.number, run.ordinal
-        run.number += 1
-        run.ordinal += size
-        return number, first, size
-
-    def _records(
-        self,
-        run: InputRun,
-        chunk: ChunkId,
-        first: int,
-        outcomes: list[Outcome],
-        partition: str = "main",
-    ) -> tuple[list[tuple[str, Event]], Counts]:
-        events: list[tuple[str, Event]] = []
-        tally = {"succeeded": 0, "skipped": 0, "failed": 0}
-        for ordinal, outcome in enumerate(outcomes, first):
-            state = "succeeded" if isinstance(outcome, Posting) else "failed"
-            if outcome == "skipped":
-                state = "skipped"
-            if ordinal in run.posted and outcome != CONFLICT:
-                state = "succeeded"
-            elif state != "skipped":
-                events.append(_record_event(run, chunk, partition, ordinal, outcome))
-            run.records[ordinal] = state
-            if state == "succeeded":
-                run.posted.add(ordinal)
-            tally[state] += 1
-        return events, Counts(read=len(outcomes), **tally)
-
-    def _commit(self, *events: tuple[str, Event]) -> None:
-        commit = []
-        for stream, event in events:
-            version = self._versions[stream] = self._versions.get(stream, 0) + 1
-            commit.append(Recorded(stream, version, event))
-        self.commits.append(commit)
-
-
-def _record_event(
-    run: InputRun, chunk: ChunkId, partition: str, ordinal: int, outcome: Outcome
-) -> tuple[str, Event]:
-    place = {
-        "run": run.run.name,
-        "partition": partition,
-        "chunk": chunk.label,
-        "ordinal": ordinal,
-        "attempt": run.attempt,
-    }
-    stream = record_stream(JOB, f"{run.run.name}-{ordinal:04d}")
-    if isinstance(outcome, Posting):
-        line = (outcome.minor, outcome.currency, 2)
-        entry = PostedEntry(
-            "main",
-            outcome.effective,
-            outcome.effective,
-            (PostedLine(outcome.account, "D", *line), PostedLine("creditors", "C", *line)),
-        )
-        return stream, RecordSucceeded(
-            **place, digest="1:00", record=msgspec.Raw(b'{"amount":"1.00"}'), entries=(entry,)
-        )
-    if outcome.startswith("no key"):
-        stream = keyless_stream(run.run, partition, ordinal)
-    return stream, RecordFailed(
-        **place, error="invalid-record", message=outcome, payload=msgspec.Raw(b'{"a":"\\u0000"}')
-    )
-
+__all__ = [
+    "JOB",
+    "History",
+    "Posting",
+    "histories",
+    "repaired_history",
+    "settled_history",
+    "taken_back_history",
+]
 
 postings = st.builds(
     Posting,
@@ -317,27 +31,62 @@ failures = st.sampled_from(
 )
 outcomes = st.one_of(postings, postings, failures, st.just("skipped"))
 names = st.sampled_from(["2024-01", "2024-02"])
-steps = st.one_of(
-    st.tuples(st.just("complete_chunk"), st.lists(outcomes, max_size=4)),
-    st.tuples(st.just("complete_chunk"), st.lists(outcomes, min_size=1, max_size=4)),
-    st.tuples(st.just("fail_chunk"), st.integers(1, 3)),
-    st.tuples(st.just("work_on_keys"), st.lists(outcomes, min_size=1, max_size=3)),
-    st.tuples(st.just("end"), st.sampled_from(["stopped", "failed", "completed"])),
-    st.sampled_from([("start",), ("again",), ("ask_to_stop",), ("abandon",), ("takeover",)]),
-)
+some = st.lists(outcomes, min_size=1, max_size=4)
+steps: dict[str, st.SearchStrategy[tuple[object, ...]]] = {
+    "complete_chunk": st.tuples(st.lists(outcomes, max_size=4)),
+    "complete_full_chunk": st.tuples(some),
+    "fail_chunk": st.tuples(st.integers(1, 3)),
+    "work_on_keys": st.tuples(some),
+    "end": st.tuples(st.sampled_from(["stopped", "failed", "completed", "completed"])),
+    "retry": st.tuples(some),
+    "edit": st.tuples(some),
+    "discard": st.tuples(st.lists(st.integers(0, 5), min_size=1, max_size=2)),
+    "reverse": st.tuples(st.integers(1, 6), st.sampled_from([0, 0, 1, 2]), st.booleans()),
+    "reverse_chunk": st.tuples(st.lists(st.booleans(), min_size=1, max_size=3)),
+    "end_reversal": st.tuples(st.sampled_from(["stopped", "failed", "completed"])),
+    "close_period": st.tuples(st.sampled_from(["main", "a/b %"])),
+}
+"""What is drawn for a step, beside the name of the run."""
+
+AT_WORK = [
+    *("complete_chunk", "complete_full_chunk", "complete_full_chunk", "end"),
+    *("fail_chunk", "work_on_keys", "ask_to_stop", "takeover"),
+]
+AT_REST = [
+    *("start", "again", "retry", "edit", "discard", "reverse", "reverse", "abandon"),
+    *("close_period", "reopen_period", "refuse"),
+]
+TAKING_BACK = [
+    *("approve", "execute", "reverse_chunk", "reverse_chunk", "end_reversal", "take_all_back"),
+    *("resolve", "reject", "takeover", "close_period", "reopen_period", "discard"),
+]
+
+
+BEGINNING = ["start", "complete_full_chunk", "end", "reverse", "reverse_chunk", "reverse_chunk"]
+"""Some histories begin with so much of this, to get as far as reversals that end."""
+
+
+def sensible(history: History, name: str) -> list[str]:
+    """What can come of something where the run stands; else hardly any history got far."""
+    state = history.state(name)
+    if state == "new":
+        return ["start"]
+    if state == "running":
+        return AT_WORK
+    return TAKING_BACK if history.is_taken_back(name) else AT_REST
 
 
 @st.composite
-def histories(draw: st.DrawFn, max_steps: int = 25) -> History:
-    """Histories of two runs of one job, step by step in any order."""
+def histories(draw: st.DrawFn, max_steps: int = 30) -> History:
+    """Histories of two runs of one job."""
     history = History()
     history.start(draw(names))
+    for step in BEGINNING[: draw(st.integers(0, len(BEGINNING)))]:
+        getattr(history, step)("2024-01", *draw(steps.get(step, st.just(()))))
     for _ in range(draw(st.integers(0, max_steps))):
-        name, (step, *arguments) = draw(names), draw(steps)
-        if step == "takeover":
-            history.start(name, takeover=True)
-        else:
-            history.start(name) if step == "start" else getattr(history, step)(name, *arguments)
+        name = draw(names)
+        step = draw(st.sampled_from(sensible(history, name)))
+        getattr(history, step)(name, *draw(steps.get(step, st.just(()))))
     return history
 
 
@@ -353,4 +102,51 @@ def settled_history() -> History:
     history.end("2024-01", "completed")
     history.again("2024-01")
     history.complete_chunk("2024-01", [CONFLICT, CONFLICT, Posting.sample()])
+    return history
+
+
+def repaired_history() -> History:
+    """Dead letters that are retried, mended, moved to another key and given up."""
+    history = History()
+    history.start("2024-01")
+    history.complete_chunk("2024-01", ["not a date"] * 3 + ["no key", "hopeless", Posting.sample()])
+    history.end("2024-01", "completed")
+    history.retry("2024-01", [Posting.sample(), "not yet"])
+    history.edit("2024-01", [Posting.sample(), "not even so", Posting.sample()])
+    history.discard("2024-01", [1])
+    history.close_period("2024-01")
+    history.retry("2024-01", [Posting.sample()])
+    return history
+
+
+def taken_back_history() -> History:
+    """A reversal with everything that may happen to one, another in red, and a pass after them."""
+    history = History()
+    history.start("2024-01")
+    history.complete_chunk("2024-01", [Posting.sample()] * 5)
+    history.end("2024-01", "completed")
+    history.request("2024-01", 4, 2, False)
+    history.approve("2024-01")
+    history.approve("2024-01")
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [True, False])
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [False, True])
+    history.end_reversal("2024-01", "failed")
+    history.resolve("2024-01")
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [False])
+    history.end_reversal("2024-01", "stopped")
+    history.resolve("2024-01")
+    history.execute("2024-01")
+    history.end_reversal("2024-01", "completed")
+    history.close_period("2024-01")
+    history.request("2024-01", 9, 0, True)
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [True] * 9)
+    history.end_reversal("2024-01", "completed")
+    history.reopen_period("2024-01")
+    history.again("2024-01")
+    history.complete_chunk("2024-01", [Posting.sample()] * 5)
+    history.end("2024-01", "completed")
     return history

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 
 from storno.projections.changes import COUNTS, Tables, apply
 from storno.projections.project import project
 
-from .histories import JOB, History, Posting, histories
+from .histories import (
+    JOB,
+    History,
+    Posting,
+    histories,
+    repaired_history,
+    taken_back_history,
+)
 
 
 def fold(history: History) -> Tables:
@@ -19,13 +26,75 @@ def fold(history: History) -> Tables:
     return tables
 
 
-@given(histories())
+any_history = given(histories())
+written_out = example(taken_back_history())
+repaired = example(repaired_history())
+
+
+@repaired
+@any_history
 def test_counts_reconcile(history: History):
     tables = fold(history)
     for table in ("runs", "attempts", "checkpoint"):
         for row in tables.rows[table].values():
             read, *outcomes = (row.get(name, 0) for name in COUNTS)
             assert read == sum(outcomes), f"{table} {row}"
+            assert min(read, *outcomes) >= 0, f"{table} {row}"
+
+
+@repaired
+@any_history
+def test_a_run_counts_what_waits_for_a_person_and_what_was_given_up(history: History):
+    tables = fold(history)
+    for run in history.runs.values():
+        if run.state == "new" or run.chose_keys:
+            continue
+        row = tables.rows["runs"][str(run.run),]
+        assert row.get("failed", 0) == len(run.counted)
+        assert row.get("discarded", 0) == run.discarded
+
+
+@written_out
+@any_history
+def test_what_is_taken_back_is_counted_in_the_run_and_in_the_reversal(history: History):
+    tables = fold(history)
+    for run in history.runs.values():
+        if run.state != "new":
+            row = tables.rows["runs"][str(run.run),]
+            assert (row.get("reversed", 0), row["state"]) == (run.taken_back, run.state)
+    assert len(tables.rows["reversals"]) == len(history.reversals)
+    for taking in history.reversals:
+        row = tables.rows["reversals"][taking.id,]
+        assert (row["state"], row.get("reversed", 0)) == (taking.state, taking.reversed)
+        assert (row.get("attempt", 0), row.get("approved", 0)) == (taking.attempt, taking.approved)
+
+
+@written_out
+@any_history
+def test_what_a_reversal_set_aside_is_open_until_it_is_taken_back_or_settled(history: History):
+    tables = fold(history)
+    found = {
+        (row["run"], row["ordinal"], row["version"])
+        for row in tables.rows["dead_letters"].values()
+        if row["state"] == "open" and row["run"].startswith("reversal/")
+    }
+    assert found == {
+        (f"reversal/{taking.id}", ordinal, version)
+        for taking in history.reversals
+        for ordinal, version in taking.letters.items()
+    }
+
+
+@any_history
+def test_the_months_that_are_closed(history: History):
+    rows = fold(history).rows["periods"]
+    of_main = {row["period"] for row in rows.values() if row["book"] == "main"}
+    closed = {row["period"] for row in rows.values() if row["state"] == "closed"}
+    assert {month for month in of_main if rows["main", month]["state"] == "closed"} == (
+        history.closed
+    )
+    assert closed <= {"2024-01", "2024-02"}
+    assert {row["book"] for row in rows.values()} <= {"main", "a/b %"}
 
 
 @given(histories())
@@ -48,7 +117,7 @@ def test_a_dead_letter_is_open_exactly_while_its_record_has_failed(history: Hist
     found = {
         (row["run"], row["ordinal"])
         for row in tables.rows["dead_letters"].values()
-        if row["state"] == "open"
+        if row["state"] == "open" and row["run"].startswith(f"{JOB}/")
     }
     failed = {
         (str(run.run), ordinal)
@@ -66,11 +135,28 @@ def test_no_claim_outlives_its_attempt(history: History):
         claims = [
             chunk["attempt"]
             for chunk in tables.rows["checkpoint"].values()
-            if chunk["run"] == run and chunk["status"] == "processing"
+            if (chunk["run"], chunk["partition"]) == (run, "main")
+            and chunk["status"] == "processing"
         ]
         assert claims == ([row["attempt"]] if row["state"] == "running" else [])
 
 
+@written_out
+@any_history
+def test_no_claim_of_a_reversal_outlives_its_attempt(history: History):
+    claims = {
+        (chunk["partition"], chunk["attempt"])
+        for chunk in fold(history).rows["checkpoint"].values()
+        if chunk["partition"].startswith("reversal-") and chunk["status"] == "processing"
+    }
+    assert claims == {
+        (f"reversal-{taking.id}", taking.attempt)
+        for taking in history.reversals
+        if taking.state == "running" and taking.pending
+    }
+
+
+@written_out
 @given(histories())
 def test_the_ledger_balances_and_holds_every_line(history: History):
     balance: Counter[str] = Counter()
@@ -79,13 +165,80 @@ def test_the_ledger_balances_and_holds_every_line(history: History):
         balance[currency] += debit - credit
         lines += count
     assert set(balance.values()) <= {0}
+    moving = ("storno.RecordSucceeded.v1", "storno.RecordReversed.v1")
     posted = [
         recorded
         for commit in history.commits
         for recorded in commit
-        if recorded.event.TOPIC == "storno.RecordSucceeded.v1"
+        if recorded.event.TOPIC in moving
     ]
     assert lines == 2 * len(posted)
+
+
+@written_out
+@any_history
+def test_posted_minus_reversed_is_what_the_ledger_holds(history: History):
+    in_force: Counter[tuple[str, str]] = Counter()
+    for run in history.runs.values():
+        for _, event in run.posted.values():
+            for line in event.entries[0].lines:
+                sign = 1 if line.side == "D" else -1
+                in_force[line.account, line.currency] += sign * line.minor
+    ledger: Counter[tuple[str, str]] = Counter()
+    for _, (_, account, currency, *_), (debit, credit, _) in fold(history).movements:
+        ledger[account, currency] += debit - credit
+    assert {key: sum_ for key, sum_ in ledger.items() if sum_} == {
+        key: sum_ for key, sum_ in in_force.items() if sum_
+    }
+
+
+def test_swapped_sides_raise_the_turnover_and_negative_amounts_lower_it():
+    turnover = {}
+    for red in (False, True):
+        history = History()
+        history.start("2024-01")
+        history.complete_chunk("2024-01", [Posting.sample()])
+        history.end("2024-01", "completed")
+        history.request("2024-01", 1, 0, red)
+        history.take_all_back("2024-01")
+        sums: Counter[str] = Counter()
+        for _, (_, account, *_), (debit, credit, _) in fold(history).movements:
+            sums[f"{account} D"] += debit
+            sums[f"{account} C"] += credit
+        turnover[red] = [sums[f"{Posting.sample().account} {side}"] for side in "DC"]
+    assert turnover == {False: [1250, 1250], True: [0, 0]}
+
+
+def test_a_reversal_in_a_closed_month_moves_and_the_pass_after_it_posts_anew():
+    tables = fold(taken_back_history())
+    dates = Counter(str(movement[4]) for _, movement, _ in tables.movements)
+    assert set(dates) == {"2024-01-31", "2024-02-01"}
+    (run,) = tables.rows["runs"].values()
+    assert (run["state"], run["succeeded"], run["reversed"], run["reversal"]) == (
+        "completed",
+        5,
+        0,
+        None,
+    )
+    first, second = tables.rows["reversals"].values()
+    assert (first["attempt"], first["reversed"], first["approved"]) == (4, 2, 2)
+    assert (second["form"], second["reversed"]) == ("red", 3)
+
+
+def test_what_people_did_about_dead_letters_is_seen():
+    rows = {row["ordinal"]: row for row in fold(repaired_history()).rows["dead_letters"].values()}
+    assert {ordinal: row["state"] for ordinal, row in rows.items()} == {
+        0: "resolved",
+        1: "corrected",
+        2: "open",
+        3: "corrected",
+        4: "discarded",
+    }
+    assert rows[1]["settled_by"] == "anna"
+    assert (rows[2]["settled_by"], rows[2]["error"]) == (None, "invalid-record")
+    assert rows[3]["moved_to"] == "record/payments/2024-01-0003"
+    assert rows[4]["reason"] == '"no"'
+    assert rows[1]["payload"] == '{"amount":"2.00"}'
 
 
 def test_a_failure_in_a_later_pass_opens_the_dead_letter_again_and_counts_its_tries():
