@@ -73,6 +73,7 @@ class Setting:
         versions: of the chunk streams that have events, by number.
         tail: the first chunk of what has not been read; None where nothing follows.
         limit: how many records the attempt may read; None for all.
+        counts: of the run so far; the plan's where not given.
         size, position: of the source, and how far it has been read, in the source's unit.
     """
 
@@ -89,6 +90,7 @@ class Setting:
     flag: StopFlag
     worker: str
     limit: int | None = None
+    counts: Counts | None = None
     size: int | None = None
     position: int = 0
 
@@ -106,7 +108,7 @@ class Attempt(ABC):
         self.journal = setting.journal
         self.job = setting.job
         self.state = setting.state
-        self.tally = Tally.of(setting.plan)
+        self.tally = Tally.of(setting.plan, setting.counts)
         self.remaining = setting.limit
         self.last: Event | None = None
         self._in_doubt: list[Closing] = []  # sent, and their connection broke: they may yet come

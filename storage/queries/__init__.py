@@ -1,6 +1,15 @@
 """What people and scripts ask a store: reads only, each of one state of the store."""
 
-from .dead_letters import DeadLetterGroup, DeadLetterRow, dead_letter_groups, dead_letters
+from .dead_letters import (
+    WAITING,
+    DeadLetterGroup,
+    DeadLetterPlace,
+    DeadLetterRow,
+    dead_letter_groups,
+    dead_letter_places,
+    dead_letters,
+    dead_letters_once_of,
+)
 from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
@@ -8,11 +17,13 @@ from .statement import AccountLine, account_lines
 from .views import view_rows
 
 __all__ = [
+    "WAITING",
     "AccountLine",
     "AttemptRow",
     "Balance",
     "ChunkRow",
     "DeadLetterGroup",
+    "DeadLetterPlace",
     "DeadLetterRow",
     "Movement",
     "RecordedEvent",
@@ -23,7 +34,9 @@ __all__ = [
     "balances",
     "chunks",
     "dead_letter_groups",
+    "dead_letter_places",
     "dead_letters",
+    "dead_letters_once_of",
     "run",
     "run_events",
     "runs",
