@@ -139,7 +139,11 @@ class RunAbandoned(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ChunkStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """A claim: this worker works on the records from ``first_offset`` on."""
+    """A claim: this worker works on the records from ``first_offset`` on.
+
+    ``actor`` is who had dead letters tried again, and ``code`` the digest of the job's code then;
+    of other chunks the run's attempt knows both.
+    """
 
     TOPIC: ClassVar[str] = "storno.ChunkStarted.v1"
     attempt: int
@@ -147,6 +151,8 @@ class ChunkStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     lease_seconds: float
     first_offset: Offset
     first_ordinal: int
+    actor: Actor | None = None
+    code: str | None = None
 
 
 class ChunkCompleted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -228,7 +234,8 @@ class RecordFailed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The record failed for good: a dead letter.
 
     ``error`` is a stable code or the exception's class; ``payload`` what is known of the record;
-    ``posted_version`` names the posting that a key conflict is with.
+    ``posted_version`` names the posting that a key conflict is with; ``moved_from`` the stream in
+    which the dead letter was, where its key was corrected to this one.
     """
 
     TOPIC: ClassVar[str] = "storno.RecordFailed.v1"
@@ -239,6 +246,7 @@ class RecordFailed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
     tries: int = 1
     digest: str | None = None
     posted_version: int | None = None
+    moved_from: str | None = None
 
 
 class RecordCorrected(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -259,12 +267,30 @@ class RecordCorrected(RecordEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 class RecordDiscarded(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A person gave a dead letter up: the record is not posted."""
+    """A person gave a dead letter up: the record is not posted.
+
+    ``counted``: whether the run's totals count it as failed. They do not where only chosen keys
+    were worked on, or where a pass through the input that is under way has yet to come to it.
+    """
 
     TOPIC: ClassVar[str] = "storno.RecordDiscarded.v1"
     failed_version: int
     actor: Actor
     reason: str
+    counted: bool = True
+
+
+class RecordResolved(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A dead letter was tried again and went through, without a posting in this stream.
+
+    It was posted with the key ``moved_to``, or was posted before with the same content
+    (``skipped``).
+    """
+
+    TOPIC: ClassVar[str] = "storno.RecordResolved.v1"
+    failed_version: int
+    moved_to: str | None = None
+    skipped: bool = False
 
 
 class RecordReversed(RecordEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -335,6 +361,7 @@ EVENTS: tuple[type[Event], ...] = (
     RecordFailed,
     RecordCorrected,
     RecordDiscarded,
+    RecordResolved,
     RecordReversed,
     RecordReversalFailed,
     RecordReversalResolved,

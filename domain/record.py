@@ -196,5 +196,5 @@ def conflict_message(state: RecordState, job: str) -> str:
     assert posting is not None, "a conflict is with a posting"
     return (
         f"the key was posted with other content by run {job}/{posting.run}, record "
-        f"{posting.ordinal}: correct the key or the record in the input, and read it once more"
+        f"{posting.ordinal}: correct it with 'storno dead-letters edit', or discard it"
     )

@@ -173,7 +173,7 @@ def start(state: RunState, intent: Start) -> tuple[Event, ...]:
         )
     if state.status in OVER and not intent.again:
         return ()
-    _check_identity(state, intent)
+    check_identity(state, intent.identity)
     if intent.start_limit is not None and state.attempt >= intent.start_limit:
         raise NotAllowedError(
             f"the run was started {state.attempt} times and its job allows {intent.start_limit} "
@@ -207,9 +207,14 @@ def start(state: RunState, intent: Start) -> tuple[Event, ...]:
     )
 
 
-def _check_identity(state: RunState, intent: Start) -> None:
+def check_identity(state: RunState, identity: str) -> None:
+    """Refuse a job that is not the one the run was started with.
+
+    Raises:
+        ConflictError: its key definition or record model differs.
+    """
     started = state.started
-    if started is not None and started.identity != intent.identity:
+    if started is not None and started.identity != identity:
         raise ConflictError(
             "the job's key definition or record model changed since the run was started: restore "
             "it to go on with this run, or abandon the run and start another with new parameters."
@@ -297,3 +302,41 @@ def end_reversal(
     if state.status is not Status.REVERSING or state.reversal != reversal:
         return ()
     return (RunReversed(reversal=reversal, reversed=reversed_now, standing=standing),)
+
+
+def permit_retry(state: RunState, run: str) -> None:
+    """Let the run's dead letters be corrected and tried again.
+
+    The caller has made sure that nobody alive holds a running run.
+
+    Raises:
+        NotAllowedError: the run was ended for good, or all of it was taken back.
+        ConflictError: it is not at rest.
+    """
+    permit_discard(state, run)
+    if state.status is Status.REVERSING:
+        raise ConflictError(
+            f"reversal {state.reversal} takes back what run {run} posted: wait until it is through."
+        )
+    if state.abandoned:
+        raise NotAllowedError(
+            f"run {run} was abandoned, so nothing more is posted by it: discard its dead letters."
+        )
+    if state.status is Status.REVERSED:
+        raise NotAllowedError(
+            f"all that run {run} had posted was taken back, so nothing is added to it: run it "
+            "--again, or discard its dead letters."
+        )
+
+
+def permit_discard(state: RunState, run: str) -> None:
+    """Let the run's dead letters be given up; the caller has looked for a holder as above.
+
+    Raises:
+        ConflictError: the run lost its process, and has yet to be taken over.
+    """
+    if state.status is Status.RUNNING:
+        raise ConflictError(
+            f"the process of run {run} is gone and the run has no end yet: 'storno resume {run}' "
+            "goes on with it, its dead letters can be worked on afterwards."
+        )

@@ -79,6 +79,7 @@ class Setting:
         tail: the first chunk of what has not been read; None where nothing follows.
         reversals: what reversals of the job ask for.
         limit: how many records the attempt may read; None for all.
+        counts: of the run so far; the plan's where not given.
         size, position: of the source, and how far it has been read, in the source's unit.
     """
 
@@ -94,8 +95,9 @@ class Setting:
     observer: Observer
     flag: StopFlag
     worker: str
-    reversals: ReversalPolicy
+    reversals: ReversalPolicy = field(default_factory=ReversalPolicy)
     limit: int | None = None
+    counts: Counts | None = None
     size: int | None = None
     position: int = 0
 
@@ -113,7 +115,7 @@ class Attempt(ABC):
         self.journal = setting.journal
         self.job = setting.job
         self.state = setting.state
-        self.tally = Tally.of(setting.plan)
+        self.tally = Tally.of(setting.plan, setting.counts)
         self.remaining = setting.limit
         self.last: Event | None = None
         self._in_doubt: list[Closing] = []  # sent, and their connection broke: they may yet come

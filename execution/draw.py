@@ -28,6 +28,9 @@ from .sources.base import Batch, Malformed
 MAX_PAYLOAD_CHARACTERS = 20_000
 """What is kept of one text of a failed record; more says nothing to a person."""
 
+CUT = " ... and {} more characters"
+"""What stands for the rest."""
+
 
 @dataclass(slots=True)
 class Drawn:
@@ -254,7 +257,7 @@ def _cut(value: Any) -> Any:
     if isinstance(value, str):
         if len(value) > MAX_PAYLOAD_CHARACTERS:
             rest = len(value) - MAX_PAYLOAD_CHARACTERS
-            value = value[:MAX_PAYLOAD_CHARACTERS] + f" ... and {rest} more characters"
+            value = value[:MAX_PAYLOAD_CHARACTERS] + CUT.format(rest)
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
         return {_cut(str(name)): _cut(item) for name, item in value.items()}

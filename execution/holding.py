@@ -6,6 +6,9 @@ import os
 import threading
 from contextlib import suppress
 from typing import Self
+from uuid import uuid4
+
+import msgspec
 
 from ..domain.errors import ConflictError, StoreError
 from ..domain.events import Worker
@@ -81,22 +84,29 @@ def _lock_name(run: Held, attempt: int) -> str:
     return f"{run.stream}#{attempt}"
 
 
-class Hold:
-    """An attempt's hold on its run.
+class Holding:
+    """A lease that is kept fresh, and beside it a session lock that goes with our connection.
 
     Entering takes the session lock where the database has one, so that whoever looks sees that
-    we live; ``begin`` writes the lease, once the attempt's first event is committed.
+    we live; ``begin`` writes the lease.
+
+    Args:
+        run: whom it is about.
+        lease: the lease's name.
+        holder: who we are, in the lease.
+        lock: the session lock's name.
     """
 
     def __init__(
-        self, journal: Journal, run: Held, attempt: int, holder: str, lease_seconds: float
+        self, journal: Journal, run: Held, lease: str, holder: str, lock: str, seconds: float
     ) -> None:
         self._journal = journal
         self._run = run
-        self._holder = _name(holder, attempt)
-        self._seconds = lease_seconds
-        self._name = (journal.store_id, _lock_name(run, attempt))
-        self._lock = journal.session_lock(_lock_name(run, attempt))
+        self._lease = lease
+        self._holder = holder
+        self._seconds = seconds
+        self._name = (journal.store_id, lock)
+        self._lock = journal.session_lock(lock)
         self._ended = threading.Event()
         self._renewal = threading.Thread(target=self._renew, name="storno-lease", daemon=True)
 
@@ -109,10 +119,11 @@ class Hold:
 
     def begin(self) -> None:
         """Write the lease, and keep it fresh from a thread of its own."""
-        retrying.store_call(
-            lambda: self._journal.take_lease(self._run.stream, self._holder, self._seconds)
-        )
+        retrying.store_call(self._take)
         self._renewal.start()
+
+    def _take(self) -> None:
+        self._journal.take_lease(self._lease, self._holder, self._seconds)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         _held.discard(self._name)
@@ -122,14 +133,85 @@ class Hold:
         if self._renewal.is_alive():
             self._renewal.join()
         with suppress(StoreError):  # it runs out by itself
-            self._journal.give_lease_back(self._run.stream, self._holder)
+            self._journal.give_lease_back(self._lease, self._holder)
         self._lock.release()
 
     def _renew(self) -> None:
         """Renew until the end, or until somebody else holds it: then our commits are refused."""
         while not self._ended.wait(self._seconds / RENEWALS_PER_LEASE):
             with suppress(StoreError), _renewing, self._journal.talking():
-                renewed = self._journal.renew_lease(self._run.stream, self._holder, self._seconds)
+                renewed = self._journal.renew_lease(self._lease, self._holder, self._seconds)
                 if not renewed:
                     return
                 self._lock.keep()
+
+
+class Hold(Holding):
+    """An attempt's hold on its run, or reversal; ``begin`` follows its first event's commit."""
+
+    def __init__(
+        self, journal: Journal, run: Held, attempt: int, holder: str, lease_seconds: float
+    ) -> None:
+        name = _name(holder, attempt)
+        lock = _lock_name(run, attempt)
+        super().__init__(journal, run, run.stream, name, lock, lease_seconds)
+
+
+class RetryHold(Holding):
+    """A hold on a run's dead letters: who tries them again is alone with them.
+
+    A run that is not at work has no holder of its own; its stream, which every commit of ours
+    names, tells when it is started meanwhile.
+    """
+
+    def __init__(self, journal: Journal, run: RunId, lease_seconds: float) -> None:
+        holder = msgspec.json.encode((this_worker(), uuid4().hex)).decode()
+        lease = _retry_lease(run)
+        super().__init__(journal, run, lease, holder, f"{lease}#{holder}", lease_seconds)
+
+    def _take(self) -> None:
+        gone = _refuse_if_tried(self._journal, self._run, but=self._holder)
+        taken = self._journal.take_over_lease(
+            self._lease, self._holder, self._seconds, instead_of=gone
+        )
+        if not taken:
+            _refuse_if_tried(self._journal, self._run, but=self._holder)
+            raise _tried(self._run, "another process")
+
+
+def refuse_if_tried(journal: Journal, run: RunId) -> None:
+    """Do nothing where nobody alive tries the run's dead letters again.
+
+    Raises:
+        ConflictError: somebody does.
+    """
+    _refuse_if_tried(journal, run)
+
+
+def _refuse_if_tried(journal: Journal, run: RunId, but: str = "") -> str:
+    """The same; gives the holder that is gone, empty where there was none."""
+    lease = journal.lease(_retry_lease(run))
+    if lease is None:
+        return ""
+    if lease.expired or lease.holder == but:
+        return lease.holder
+    worker, _ = msgspec.json.decode(lease.holder, type=tuple[Worker, str])
+    lock = f"{_retry_lease(run)}#{lease.holder}"
+    ours = worker == this_worker()
+    alive = (journal.store_id, lock) in _held if ours else is_alive(worker)
+    if alive is None:
+        with journal.talking():
+            alive = journal.session_lock(lock).stands(since=lease.renewed_at)
+    if alive is False:
+        return lease.holder
+    raise _tried(run, f"process {worker.pid} on {worker.host}")
+
+
+def _retry_lease(run: RunId) -> str:
+    return f"retry/{run}"
+
+
+def _tried(run: RunId, who: str) -> ConflictError:
+    return ConflictError(
+        f"the dead letters of run {run} are being tried again by {who}: wait for it."
+    )

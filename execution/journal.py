@@ -13,25 +13,29 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ..domain import chunk as chunks
+from ..domain import dead_letter as dead_letters
 from ..domain import period as periods
 from ..domain import reversal as reversals
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
 from ..domain.codec import decode
+from ..domain.dead_letter import DeadLetter, Place
 from ..domain.errors import (
     StoreBusyError,
     StoreError,
     StoreUnavailableError,
     StreamConflictError,
 )
+from ..domain.events import Counts
 from ..domain.ids import ChunkId, ReversalId, RunId
 from ..domain.period import PERIODS, Balance, Calendar, Period, PeriodState
 from ..domain.reversal import ReversalState
 from ..domain.run import RunState
-from ..storage import leases
+from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
 from ..storage.engine import is_aborted, place, writer
 from ..storage.log import PAGE, Row
+from ..storage.queries import DeadLetterPlace
 from ..storage.queries.postings import PostingCommit, posting_commits
 from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
@@ -41,7 +45,15 @@ from .sealing import Sealed
 if TYPE_CHECKING:
     from ..domain.record import RecordState
 
-__all__ = ["Checkpointer", "Journal", "PostingCommit", "Row", "Store", "translate"]
+__all__ = [
+    "Checkpointer",
+    "DeadLetterPlace",
+    "Journal",
+    "PostingCommit",
+    "Row",
+    "Store",
+    "translate",
+]
 
 # Deadlock, serialization failure, and the ways PostgreSQL says that it goes down or comes up.
 _TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
@@ -121,6 +133,46 @@ class Journal:
                 state = records.evolve(state, decode(row.topic, row.state))
             states[stream] = state
         return states
+
+    def counts(self, run: RunId) -> Counts:
+        """What the run's totals say now: its chunks, and what became of its dead letters since."""
+        with self.talking():
+            row = queries.run(self._store, str(run))
+        return Counts(**{name: getattr(row, name) for name in Counts.__struct_fields__})
+
+    def dead_letter_places(self, **chosen: Any) -> list[DeadLetterPlace]:
+        """Which records failed; the choice is that of ``queries.dead_letter_places``."""
+        with self.talking():
+            return queries.dead_letter_places(self._store, **chosen)
+
+    def dead_letters(
+        self, streams: Sequence[str]
+    ) -> dict[str, tuple[int, dict[Place, DeadLetter]]]:
+        """The version of each of these streams, and its dead letters."""
+        with self.talking():
+            found = self._log.read_streams(list(dict.fromkeys(streams)))
+        return {
+            stream: (
+                rows[-1].version,
+                dead_letters.fold(decode(row.topic, row.state) for row in rows),
+            )
+            for stream, rows in found.items()
+        }
+
+    def last_partition(self, run: RunId, *begins: str) -> int:
+        """The highest number of the run's chunk partitions that are called so; 0 for none."""
+        highest = 0
+        with self.talking():
+            for begin in begins:
+                for row in self._log.read_prefix(f"{run.chunks}{begin}"):
+                    number = ChunkId.parse(row.stream).partition.removeprefix(begin)
+                    highest = max(highest, int(number))
+        return highest
+
+    def has_events(self, stream: str) -> bool:
+        """Whether anything was ever appended to a stream."""
+        with self.talking():
+            return bool(self._log.read_stream(stream))
 
     def calendar(self) -> Calendar:
         """Which months of which books are closed."""
@@ -270,6 +322,11 @@ class Journal:
         """Write down who holds the run now."""
         with self.talking():
             leases.take(self._log, name, holder, seconds)
+
+    def take_over_lease(self, name: str, holder: str, seconds: float, instead_of: str) -> bool:
+        """Hold it where nobody does but, at most, a holder who is gone; False otherwise."""
+        with self.talking():
+            return leases.take_over(self._log, name, holder, seconds, instead_of)
 
     def renew_lease(self, name: str, holder: str, seconds: float) -> bool:
         """Prolong it; False where another holder has it."""

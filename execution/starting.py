@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ from ..domain.errors import (
 from ..domain.events import Actor, Event, RunFailed, RunStopped
 from ..domain.ids import RunId
 from ..domain.policy import ReversalPolicy
-from ..domain.record import Record
 from ..domain.run import RunState, Start, Status
 from ..projections.changes import Recorded
 from .ahead import Ahead
@@ -27,11 +26,9 @@ from .attempt import Attempt, Setting
 from .careful import Careful
 from .chosen import Chosen
 from .committer import Committer
-from .context import Context
 from .dry_run import try_out
-from .holding import Hold, refuse_if_held
+from .holding import Hold, refuse_if_held, refuse_if_tried
 from .identity import this_worker
-from .isolation import Isolated
 from .job import Job, Parameters
 from .journal import Journal
 from .on_failure import system_actor
@@ -43,11 +40,7 @@ from .sealing import seal
 from .signals import StopFlag
 from .sources.base import Source
 from .tally import Tally
-from .watchdog import Watchdog
-
-SQLITE_WRITES_SECONDS = 10.0
-"""How long a chunk of a job that writes rows may keep a whole SQLite database to itself."""
-
+from .wiring import parts
 
 START_TRIES = 10
 
@@ -88,6 +81,8 @@ class Starting:
         state = self.journal.run(self.run)
         if state.status is Status.RUNNING and not self.options.dry_run:
             refuse_if_held(self.journal, self.run, state)
+        if not self.options.dry_run:
+            refuse_if_tried(self.journal, self.run)
         chunks = self.journal.chunks(self.run, PARTITION)
         feed = Feed(self.source)
         try:
@@ -119,6 +114,7 @@ class Starting:
         hold = Hold(self.journal, self.run, attempt_number, setting.worker, self.job.lease_seconds)
         with hold, Committer(self.journal) as committer:
             self._append_start(setting, before, moves)
+            setting.counts = self.journal.counts(self.run)
             hold.begin()
             self.observer.started(
                 self.run,
@@ -240,47 +236,26 @@ class Starting:
             )
 
     def _preparer(self, feed: Feed, attempt: int, flag: StopFlag) -> Preparer:
-        job = self.job
-        context = self._context(attempt) if job.takes_context else None
-        call = caller(job.function, context)
-        seconds = job.chunk_seconds
-        if job.writes and self.journal.is_sqlite:
-            seconds = min(seconds or SQLITE_WRITES_SECONDS, SQLITE_WRITES_SECONDS)
-        probe = in_own_transaction(self.journal, call, context) if job.writes else call
         return Preparer(
-            job=job,
+            **parts(self.journal, self.job, self.run, self.parameters, attempt),
             rules=PostingRules(
-                job.book, job.rounding, self.chart, job.closed_period, self.journal.calendar()
+                self.job.book,
+                self.job.rounding,
+                self.chart,
+                self.job.closed_period,
+                self.journal.calendar(),
             ),
             feed=feed,
-            attempt=attempt,
             partition=PARTITION,
-            call=call,
-            isolated=Isolated(probe, job.record_seconds, context),
-            context=context,
-            watchdog=Watchdog(job.record_seconds),
-            clock=time.monotonic,
             flag=flag,
-            chunk_seconds=seconds,
-        )
-
-    def _context(self, attempt: int) -> Context:
-        import structlog  # brings a console renderer along; only jobs that log need it
-
-        logger = structlog.get_logger().bind(run=str(self.run), attempt=attempt)
-        return Context(
-            job=self.job.name,
-            run=str(self.run),
-            parameters=self.parameters,
-            attempt=attempt,
-            logger=logger,
         )
 
     def _nothing_to_do(
         self, state: RunState, chunks: Mapping[int, ChunkState], began: float
     ) -> RunResult:
         done = plan(self.run, PARTITION, chunks, pass_from=state.pass_from, orderly=state.orderly)
-        return self._result(state, state.status, Tally.of(done), began, StopFlag(), noop=True)
+        tally = Tally.of(done, self.journal.counts(self.run))
+        return self._result(state, state.status, tally, began, StopFlag(), noop=True)
 
     def _result(
         self,
@@ -315,22 +290,3 @@ def _has_records(feed: Feed, tail: Item) -> bool:
         return bool(feed.open(tail.first_offset).read(1).rows)
     except Exception:  # noqa: BLE001 - reading it fails the run, and says why
         return True
-
-
-def caller(function: Callable[..., Any], context: Context | None) -> Callable[[Record], Any]:
-    """Calls the job's function on a record, with the context where it takes one."""
-    return function if context is None else lambda record: function(record, context)
-
-
-def in_own_transaction(
-    journal: Journal, call: Callable[[Record], Any], context: Context | None
-) -> Callable[[Record], Any]:
-    """Calls with a connection of its own, and takes back what that wrote: for a forked process."""
-
-    def probe(record: Record) -> Any:
-        with journal.elsewhere().transaction() as connection:
-            if context is not None:
-                context.use(connection)
-            call(record)
-
-    return probe

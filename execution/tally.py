@@ -26,9 +26,14 @@ class Tally:
     failed_chunks: int = 0
 
     @classmethod
-    def of(cls, plan: Plan) -> Tally:
-        """Where earlier attempts left off."""
-        return cls(plan.counts, dict(plan.totals), list(plan.controls), len(plan.redo))
+    def of(cls, plan: Plan, counts: Counts | None = None) -> Tally:
+        """Where earlier attempts left off.
+
+        Args:
+            counts: what the run's totals say, where dead letters may have been settled since.
+        """
+        counts = plan.counts if counts is None else counts
+        return cls(counts, dict(plan.totals), list(plan.controls), len(plan.redo))
 
     def add(self, counts: Counts, totals: Mapping[str, int], controls: Mapping[str, str]) -> None:
         """A chunk is committed."""

@@ -57,7 +57,7 @@ class Upsert(msgspec.Struct, tag=True):
 
 
 class Resolved(msgspec.Struct, frozen=True, tag=True):
-    """Open dead letters of these records are settled, except those that failed in this commit."""
+    """Dead letters of these records are settled, except those that failed in this commit."""
 
     run: str
     partition: str
@@ -139,7 +139,6 @@ def _resolve(rows: Iterable[Row], change: Resolved) -> None:
             and row["partition"] == change.partition
             and change.first_ordinal <= row["ordinal"] <= change.last_ordinal
             and row["ordinal"] not in change.still_failed
-            and row["state"] == "open"
         ):
             row["state"] = "resolved"
 

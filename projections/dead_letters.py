@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
+from ..domain.dead_letter import of_reversal
 from ..domain.events import (
     ChunkCompleted,
     RecordCorrected,
     RecordDiscarded,
     RecordEvent,
     RecordFailed,
+    RecordResolved,
     RecordReversalFailed,
     RecordReversalResolved,
     RecordReversed,
@@ -93,7 +95,7 @@ def _open(
 
 
 def fold_act(changes: Changes, recorded: Recorded, event: RecordEvent) -> None:
-    """A person mended a dead letter, or settled it."""
+    """A dead letter was mended or settled, by a person or because it went through elsewhere."""
     job = recorded.stream.split("/", 2)[1]
     run = f"{job}/{event.run}"
     match event:
@@ -105,8 +107,16 @@ def fold_act(changes: Changes, recorded: Recorded, event: RecordEvent) -> None:
             }
         case RecordDiscarded():
             put = {"state": "discarded"}
-            if not is_keyed_partition(event.chunk):
+            if event.counted:
                 changes.rows.append(Upsert("runs", (run,), add={"failed": -1, "discarded": 1}))
+        case RecordResolved():
+            put = {"state": "resolved"}
+            if event.moved_to is not None:
+                put["moved_to"] = event.moved_to
+            changes.rows.append(
+                Upsert("dead_letters", (run, event.partition, event.ordinal), put=put)
+            )
+            return
         case RecordReversalResolved():
             run = of_reversal(event.reversal)
             put = {"state": "resolved"}
@@ -115,11 +125,6 @@ def fold_act(changes: Changes, recorded: Recorded, event: RecordEvent) -> None:
     put |= {"settled_by": event.actor.name, "reason": event.reason}
     place = (run, event.partition, event.ordinal)
     changes.rows.append(Upsert("dead_letters", place, put=put, times=("settled_at",)))
-
-
-def of_reversal(reversal: str) -> str:
-    """What stands for the run in a dead letter of a reversal."""
-    return f"reversal/{reversal}"
 
 
 def fold_reversed(changes: Changes, event: RecordReversed) -> None:

@@ -22,7 +22,7 @@ from ..domain.events import (
 from ..domain.ids import ChunkId, RunId
 from .changes import COUNTS, Changes, Released, Upsert
 from .checkpoint import count_columns
-from .dead_letters import RETRIED, REVERSED, is_keyed_partition
+from .dead_letters import KEYED, RETRIED, REVERSED, is_keyed_partition
 
 
 def fold_run(changes: Changes, run: RunId, event: Event) -> None:
@@ -135,9 +135,12 @@ def _ended(
 def fold_chunk(changes: Changes, chunk: ChunkId, event: ChunkCompleted | ChunkFailed) -> None:
     """A chunk's outcome counts in its run and in the attempt; chosen keys only in the attempt.
 
-    Dead letters tried again, and postings taken back, count in the run alone.
+    Dead letters tried again, and postings taken back, count in the run alone; those tried again
+    that are outside the run's totals count nowhere.
     """
     run = str(chunk.run)
+    if chunk.partition.startswith(KEYED + RETRIED):
+        return
     if chunk.partition.startswith((RETRIED, REVERSED)):
         if isinstance(event, ChunkCompleted):
             _fold_aside(changes, chunk, event)

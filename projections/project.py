@@ -12,6 +12,7 @@ from ..domain.events import (
     RecordDiscarded,
     RecordEvent,
     RecordFailed,
+    RecordResolved,
     RecordReversalFailed,
     RecordReversalResolved,
     RecordReversed,
@@ -66,7 +67,9 @@ def _fold_record(changes: Changes, recorded: Recorded) -> None:
             dead_letters.fold_failure(changes, recorded, event)
         case RecordReversalFailed() as event:
             dead_letters.fold_reversal_failure(changes, recorded, event)
-        case RecordCorrected() | RecordDiscarded() | RecordReversalResolved() as event:
+        case (
+            RecordCorrected() | RecordDiscarded() | RecordResolved() | RecordReversalResolved()
+        ) as event:
             dead_letters.fold_act(changes, recorded, event)
         case _:
             pass

@@ -54,6 +54,35 @@ def take(log: EventLog, name: str, holder: str, seconds: float) -> None:
         connection.execute(statement, values)
 
 
+def take_over(log: EventLog, name: str, holder: str, seconds: float, instead_of: str) -> bool:
+    """Take the lease where it is free, or still that of a holder who is known to be gone.
+
+    Args:
+        instead_of: the holder that was seen and may be replaced; empty where there was none.
+
+    Returns:
+        False where somebody else was faster.
+    """
+    now = log.now()
+    values = {
+        "name": name,
+        "holder": holder,
+        "renewed_at": now,
+        "expires_at": now + int(seconds * MICROSECONDS),
+        "instead_of": instead_of,
+    }
+    statement = sa.text(
+        "INSERT INTO leases (name, holder, renewed_at, expires_at) "
+        "VALUES (:name, :holder, :renewed_at, :expires_at) "
+        "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
+        "renewed_at = excluded.renewed_at, expires_at = excluded.expires_at "
+        "WHERE leases.holder IN (:instead_of, :holder)"
+    )
+    with _writing(log) as connection:
+        taken = connection.execute(statement, values)
+    return taken.rowcount == 1
+
+
 def renew(log: EventLog, name: str, holder: str, seconds: float) -> bool:
     """Prolong the lease; False where another holder has it by now."""
     now = log.now()

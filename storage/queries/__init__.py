@@ -1,26 +1,39 @@
 """What people and scripts ask a store: reads only, each of one state of the store."""
 
-from .dead_letters import DeadLetterGroup, DeadLetterRow, dead_letter_groups, dead_letters
+from .dead_letters import (
+    WAITING,
+    DeadLetterGroup,
+    DeadLetterPlace,
+    DeadLetterRow,
+    dead_letter_groups,
+    dead_letter_places,
+    dead_letters,
+    dead_letters_once_of,
+)
 from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
 from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted_into
 from .postings import PostingCommit, posting_commits
+from .reversals import ReversalRow, reversal, reversals
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
 from .statement import AccountLine, account_lines
 from .views import view_rows
 
 __all__ = [
+    "WAITING",
     "AccountLine",
     "AttemptRow",
     "Balance",
     "ChunkRow",
     "DeadLetterGroup",
+    "DeadLetterPlace",
     "DeadLetterRow",
     "Movement",
     "PeriodRow",
     "PostedInto",
     "PostingCommit",
     "RecordedEvent",
+    "ReversalRow",
     "RunRow",
     "account_lines",
     "account_movements",
@@ -28,11 +41,15 @@ __all__ = [
     "balances",
     "chunks",
     "dead_letter_groups",
+    "dead_letter_places",
     "dead_letters",
+    "dead_letters_once_of",
     "earlier_open_months",
     "periods",
     "posted_into",
     "posting_commits",
+    "reversal",
+    "reversals",
     "run",
     "run_events",
     "runs",

@@ -32,7 +32,7 @@ class UpsertRows(NamedTuple):
 
 
 class ResolveRecords(NamedTuple):
-    """Settle the open dead letters of single records."""
+    """Settle the dead letters of single records."""
 
     run: str
     partition: str

@@ -72,7 +72,7 @@ class PostgreSQLViews(Dialect):
     def resolve_records(self, table: str, step: ResolveRecords) -> Statement:
         return Statement(
             f"UPDATE {table} SET state = 'resolved' WHERE run = %s AND partition = %s "
-            "AND ordinal = ANY (%s::bigint[]) AND state = 'open'",
+            "AND ordinal = ANY (%s::bigint[])",
             (step.run, step.partition, array(step.ordinals, Kind.NUMBER)),
         )
 
@@ -81,7 +81,7 @@ class PostgreSQLViews(Dialect):
         failed = array(sorted(step.still_failed), Kind.NUMBER)
         return Statement(
             f"UPDATE {table} SET state = 'resolved' WHERE run = %s AND partition = %s "
-            "AND ordinal BETWEEN %s AND %s AND state = 'open' "
+            "AND ordinal BETWEEN %s AND %s "
             "AND ordinal <> ALL (%s::bigint[])",
             (step.run, step.partition, step.first_ordinal, step.last_ordinal, failed),
         )

@@ -60,7 +60,7 @@ class SQLiteViews(Dialect):
     def resolve_records(self, table: str, step: ResolveRecords) -> Statement:
         return Statement(
             f"UPDATE {table} SET state = 'resolved' WHERE run = ? AND partition = ? "
-            "AND ordinal IN (SELECT value FROM json_each(?)) AND state = 'open'",
+            "AND ordinal IN (SELECT value FROM json_each(?))",
             (step.run, step.partition, json.dumps(step.ordinals)),
         )
 
@@ -69,7 +69,7 @@ class SQLiteViews(Dialect):
         failed = json.dumps(sorted(step.still_failed))
         return Statement(
             f"UPDATE {table} SET state = 'resolved' WHERE run = ? AND partition = ? "
-            "AND ordinal BETWEEN ? AND ? AND state = 'open' "
+            "AND ordinal BETWEEN ? AND ? "
             "AND ordinal NOT IN (SELECT value FROM json_each(?))",
             (step.run, step.partition, step.first_ordinal, step.last_ordinal, failed),
         )

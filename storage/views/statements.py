@@ -44,10 +44,10 @@ class Dialect(Protocol):
         """Make rows, or change those that are there."""
 
     def resolve_records(self, table: str, step: ResolveRecords) -> Statement:
-        """Settle the open dead letters of single records."""
+        """Settle the dead letters of single records."""
 
     def resolve(self, table: str, step: Resolved) -> Statement:
-        """Settle the open dead letters of a range of records."""
+        """Settle the dead letters of a range of records."""
 
     def release(self, table: str, step: Released) -> Statement:
         """Give back the claims of a run or a partition that have no outcome."""
