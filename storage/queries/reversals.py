@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from ...domain.dead_letter import of_reversal
 from ...domain.errors import NotFoundError
 from ..store import Store
 from ..views.generation import live_views
+from ..views.tables import ViewTables
 from .rows import columns_for, read
 
 
@@ -26,7 +29,7 @@ class ReversalRow:
         records: how many postings it was to take back.
         blocked: how many could not be, when it was requested.
         reversed: how many are taken back.
-        failed: how many its last attempt set aside.
+        failed: how many are set aside and wait for a person.
         approvals: how many others must agree; ``approved`` have.
         decided_by, decided_at: who approved or rejected it last.
         requested_at, started_at, ended_at: microseconds since 1970-01-01 UTC.
@@ -74,7 +77,7 @@ def reversals(
     """
     with live_views(store.engine) as (connection, views):
         table = views["reversals"]
-        select = sa.select(*columns_for(ReversalRow, table)).order_by(table.c.reversal.desc())
+        select = _select(views).order_by(table.c.reversal.desc())
         if run is not None:
             select = select.where(table.c.job + "/" + table.c.run == run)
         if job is not None:
@@ -92,8 +95,17 @@ def reversal(store: Store, name: str) -> ReversalRow:
     """
     with live_views(store.engine) as (connection, views):
         table = views["reversals"]
-        select = sa.select(*columns_for(ReversalRow, table)).where(table.c.reversal == name)
+        select = _select(views).where(table.c.reversal == name)
         found = read(connection, select, ReversalRow)
     if not found:
         raise NotFoundError(f"there is no reversal {name!r}: see 'storno reverse list'.")
     return found[0]
+
+
+def _select(views: ViewTables) -> sa.Select[Any]:
+    table, letter = views["reversals"], views["dead_letters"].c
+    waiting = sa.select(sa.func.count()).where(
+        letter.run == of_reversal("") + table.c.reversal, letter.state == "open"
+    )
+    failed = waiting.correlate(table).scalar_subquery().label("failed")
+    return sa.select(*columns_for(ReversalRow, table), failed)
