@@ -30,7 +30,7 @@ from ..domain.run import Status
 from ..projections.changes import Recorded
 from .job import Job
 from .journal import Journal, Store
-from .planning import make_plan, why_nothing
+from .planning import digest_now, make_plan, why_nothing
 from .sealing import seal
 
 SUBMIT_TRIES = 10
@@ -175,7 +175,7 @@ def approve_reversal(
     """
     journal = Journal(store)
     state = existing(journal, name)
-    digest = make_plan(journal, request_of(state), job, own=name).digest
+    digest = digest_now(journal, request_of(state), job, own=name)
     return _append(journal, name, state, reversals.approve(state, actor, digest))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from ..compensations.entries import posting_date, reversing
+from ..compensations.entries import Dates, reversing
 from ..compensations.plan import Request
 from ..domain.events import Event, RecordReversalFailed, RecordReversed
 from ..domain.period import Calendar
@@ -48,6 +48,15 @@ class TakingBack:
     postings: Postings
     undoer: Undoer
     calendar: Calendar
+    dates: Dates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.follow(self.calendar)
+
+    def follow(self, calendar: Calendar) -> None:
+        """Decide by this calendar from now on."""
+        self.calendar = calendar
+        self.dates = Dates(calendar, self.request.date)
 
     def in_haste(self, batch: Sequence[Posting], chunk: str) -> Bulk | None:
         """Take postings back as if nothing happened to them since; a conflict tells if it did.
@@ -135,10 +144,10 @@ class TakingBack:
 
     def _reversed(self, posting: Posting, chunk: str) -> RecordReversed | None:
         """The event that takes a posting back; None where no period takes it."""
-        form, date, event = self.request.form, self.request.date, posting.event
+        form, event = self.request.form, posting.event
         entries = []
         for entry in event.entries:
-            day = posting_date(self.calendar, entry.book, entry.posting, date)
+            day = self.dates.of(entry.book, entry.posting)
             if day is None:
                 return None
             entries.append(reversing(entry, form, day))
