@@ -10,7 +10,7 @@ from storno.storage import queries
 from .mishaps import Mishap
 from .project import RECORDS, Project, ended
 
-ROUNDS = 4
+ROUNDS = 3
 CLOSE = ("periods", "close", "2026-01", "--force", "--reason", "now", "--yes")
 REOPEN = ("periods", "reopen", "2026-01", "--reason", "next round")
 
