@@ -126,4 +126,4 @@ def _unresolved(connection: sa.Connection, views: ViewTables) -> dict[str, int]:
     """Run, or reversal, to the number of dead letters that wait for somebody."""
     table = views["dead_letters"].c
     select = sa.select(table.run, sa.func.count()).where(table.state.in_(_UNRESOLVED))
-    return dict(connection.execute(select.group_by(table.run)).tuples().all())
+    return dict(connection.execute(select.group_by(table.run)).all())
