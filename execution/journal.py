@@ -131,6 +131,11 @@ class Journal:
             rows = self._log.read_stream(reversals.stream_of(reversal))
         return reversals.fold([decode(row.topic, row.state) for row in rows])
 
+    def version(self, stream: str) -> int:
+        """The version of a stream's last event; 0 where it has none."""
+        with self.talking():
+            return self._log.version(stream)
+
     def holds(self, sealed: Sealed) -> bool:
         """Whether the store has this very commit: its last event tells, for all or none is there.
 

@@ -95,6 +95,11 @@ class EventLog:
                     found.setdefault(row.stream, []).append(row)
         return found
 
+    def version(self, stream: str) -> int:
+        """The version of a stream's last event; 0 where it has none."""
+        with self.engine.connect() as connection:
+            return self._database.versions(connection, [stream]).get(stream, 0)
+
     def read_prefix(self, prefix: str) -> Iterator[Row]:
         """Events of the streams whose name begins with prefix, by stream (bytewise) and version.
 
