@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from storno import Store
+from storno import Store, init_store
 from storno.cli.main import application
 from storno.cli.options import Acting
 from storno.domain.access import NEEDS, AccessRefused
@@ -48,14 +48,25 @@ def payments(payment: Payment) -> Entry:
 RUN = ("run", "payments", "--param", "month=1")
 
 
-@pytest.fixture
-def project(storno: Storno, store_url: str) -> Storno:
-    """A project with roles, on each database, its store made and empty."""
+def make(storno: Storno, store: str) -> Storno:
+    """A project with roles, its store made and empty."""
     (storno.folder / "storno.toml").write_text(SETTINGS)
     (storno.folder / "jobs.py").write_text(JOB)
-    given = Storno(storno.folder, {"STORNO_STORE": store_url})
-    given("db", "init")
+    given = Storno(storno.folder, {"STORNO_STORE": store})
+    init_store(store)
     return given
+
+
+@pytest.fixture
+def project(storno: Storno, store_url: str) -> Storno:
+    """A project with roles, on each database."""
+    return make(storno, store_url)
+
+
+@pytest.fixture
+def local(storno: Storno, sqlite_url: str) -> Storno:
+    """A project with roles on SQLite."""
+    return make(storno, sqlite_url)
 
 
 def events(url: str) -> Iterator[Any]:
@@ -91,67 +102,57 @@ def test_an_act_without_the_role_is_refused_and_recorded(project: Storno, store_
     assert_views_agree(store_url)
 
 
-def test_an_act_with_the_role_is_done_in_its_name(project: Storno, store_url: str) -> None:
-    project(*RUN, "--limit", "2", "--actor", "ann")
-    project("resume", "payments/1", "--limit", "1", "--actor", "Zoe\u0308 Müller")
-    project("abandon", "payments/1", "--reason", "enough", "--yes", STORNO_ACTOR="ann")
+def test_an_act_with_the_role_is_done_in_its_name(local: Storno, sqlite_url: str) -> None:
+    local(*RUN, "--limit", "2", "--actor", "ann")
+    local("resume", "payments/1", "--limit", "1", "--actor", "Zoe\u0308 Müller")
+    local("abandon", "payments/1", "--reason", "enough", "--yes", STORNO_ACTOR="ann")
 
-    acts = [e for e in events(store_url) if isinstance(e, RunStarted | RunResumed | RunAbandoned)]
+    acts = [e for e in events(sqlite_url) if isinstance(e, RunStarted | RunResumed | RunAbandoned)]
     assert [each.actor.name for each in acts] == ["ann", "Zo\u00eb Müller", "ann"]
-    assert refusals(store_url) == []
+    assert refusals(sqlite_url) == []
 
 
 Words = tuple[str, ...]
 
 
-@pytest.mark.parametrize(
-    ("words", "act", "about"),
-    [
-        (("resume", "last"), "resume", "payments/1"),
-        (("stop", "last", "--reason", "r"), "stop", "payments/1"),
-        (("abandon", "last", "--reason", "r", "--yes"), "abandon", "payments/1"),
-        ((*RUN, "--again", "--reason", "r"), "run", "payments/1"),
-        (("run", "payments", "--param", "month=a/b"), "run", "payments/a%2Fb"),
-        (("views", "rebuild"), "views rebuild", ""),
-        (("db", "migrate"), "db migrate", ""),
-    ],
+ACTS: tuple[tuple[Words, str, str], ...] = (
+    (("resume", "last"), "resume", "payments/1"),
+    (("stop", "last", "--reason", "r"), "stop", "payments/1"),
+    (("abandon", "last", "--reason", "r", "--yes"), "abandon", "payments/1"),
+    ((*RUN, "--again", "--reason", "r"), "run", "payments/1"),
+    (("run", "payments", "--param", "month=a/b"), "run", "payments/a%2Fb"),
+    (("views", "rebuild"), "views rebuild", ""),
+    (("db", "migrate"), "db migrate", ""),
 )
-def test_each_act_needs_the_operator(
-    project: Storno, store_url: str, words: Words, act: str, about: str
+
+
+def test_each_act_needs_the_operator_and_nothing_of_it_is_done(
+    local: Storno, sqlite_url: str
 ) -> None:
-    project(*RUN, "--limit", "2", "--actor", "ann")
-    before = list(events(store_url))
+    local(*RUN, "--limit", "2", "--actor", "ann")
+    before = list(events(sqlite_url))
 
-    project(*words, "--actor", "carl", code=4)
+    for words, _, _ in ACTS:
+        local(*words, "--actor", "carl", code=4)
 
-    added = list(events(store_url))[len(before) :]
-    assert [type(each) for each in added] == [AccessRefused]
-    assert refusals(store_url) == [("carl", act, "operator", about)]
-    if act in {"views rebuild", "db migrate"}:
-        project(*words, "--actor", "ann")
+    added = list(events(sqlite_url))[len(before) :]
+    assert {type(each) for each in added} == {AccessRefused}
+    assert refusals(sqlite_url) == [("carl", act, "operator", about) for _, act, about in ACTS]
+    local("views", "rebuild", "--actor", "ann")
+    local("db", "migrate", "--actor", "ann")
 
 
 def test_reading_and_dry_runs_need_nothing_and_write_nothing(
-    project: Storno, store_url: str
+    local: Storno, sqlite_url: str
 ) -> None:
-    project(*RUN, "--actor", "ann")
-    before = list(events(store_url))
+    local(*RUN, "--actor", "ann")
+    before = list(events(sqlite_url))
 
-    project("run", "payments", "--param", "month=2", "--dry-run", "--actor", "dora")
-    for words in (
-        ("runs",),
-        ("show", "last"),
-        ("status",),
-        ("jobs", "show", "payments"),
-        ("ledger", "trial-balance"),
-        ("audit", "trail", "payments", "P1"),
-        ("dead-letters", "list"),
-        ("views", "check"),
-        ("doctor",),
-    ):
-        project(*words, STORNO_ACTOR="dora")
+    local("run", "payments", "--param", "month=2", "--dry-run", "--actor", "dora")
+    for words in (("show", "last"), ("ledger", "trial-balance"), ("views", "check")):
+        local(*words, STORNO_ACTOR="dora")
 
-    assert list(events(store_url)) == before
+    assert list(events(sqlite_url)) == before
 
 
 def make_it_unwritable(url: str) -> None:
@@ -189,39 +190,27 @@ def test_a_store_that_is_not_there_lets_nobody_through(storno: Storno) -> None:
 
     for words in (RUN, ("db", "migrate"), ("views", "rebuild")):
         told = storno(*words, "--actor", "dora", code=4)
-        assert "could not be recorded: there is no store" in told.stderr
+        assert "could not be recorded: " in told.stderr
+        assert "storno db init" in told.stderr
     assert not (storno.folder / "storno.db").exists()
 
 
-NO_NAMES = {
-    "empty": "",
-    "blank": "  ",
-    "a newline": "ann\n",
-    "an escape": "\x1b[31mann",
-    "long": "x" * 201,
-}
-
-
-@pytest.mark.parametrize("name", NO_NAMES.values(), ids=NO_NAMES)
 @pytest.mark.parametrize(
-    "words",
+    ("words", "name"),
     [
-        RUN,
-        (*RUN, "--dry-run"),
-        ("resume", "last"),
-        ("stop", "last", "--reason", "r"),
-        ("abandon", "last", "--reason", "r", "--yes"),
-        ("views", "rebuild"),
-        ("db", "migrate"),
+        (RUN, ""),
+        ((*RUN, "--dry-run"), "  "),
+        (("resume", "last"), "ann\x07"),
+        (("stop", "last", "--reason", "r"), "\x1b[31mann"),
+        (("abandon", "last", "--reason", "r", "--yes"), "x" * 201),
+        (("views", "rebuild"), "an\nn"),
+        (("db", "migrate"), "ann\u202e"),
     ],
-    ids=lambda words: " ".join(words[:2]),
+    ids=["run", "run --dry-run", "resume", "stop", "abandon", "views rebuild", "db migrate"],
 )
 def test_an_actor_without_a_name_is_refused(ran: Storno, words: Words, name: str) -> None:
     if words[0] == "run":
         words = ("run", "payments", "--param", "month=2026-01", *words[4:])
-    if name == "ann\n":
-        ran(*words, "--actor", "ann\x07", code=2)
-        return
 
     told = ran(*words, "--actor", name, code=2)
 
@@ -230,9 +219,9 @@ def test_an_actor_without_a_name_is_refused(ran: Storno, words: Words, name: str
 
 
 def test_an_actor_of_the_environment_without_a_name_is_refused(ran: Storno) -> None:
-    for name in (" ", "a\tb"):
-        told = ran("stop", "last", "--reason", "r", code=2, STORNO_ACTOR=name)
-        assert "by STORNO_ACTOR" in told.stderr
+    told = ran("stop", "last", "--reason", "r", code=2, STORNO_ACTOR=" \t")
+
+    assert "by STORNO_ACTOR" in told.stderr
 
 
 def leaves(app: App, name: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
