@@ -3,6 +3,7 @@
 from .dead_letters import DeadLetterGroup, DeadLetterRow, dead_letter_groups, dead_letters
 from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
+from .reversals import ReversalRow, reversal, reversals
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
 from .statement import AccountLine, account_lines
 from .views import view_rows
@@ -16,6 +17,7 @@ __all__ = [
     "DeadLetterRow",
     "Movement",
     "RecordedEvent",
+    "ReversalRow",
     "RunRow",
     "account_lines",
     "account_movements",
@@ -24,6 +26,8 @@ __all__ = [
     "chunks",
     "dead_letter_groups",
     "dead_letters",
+    "reversal",
+    "reversals",
     "run",
     "run_events",
     "runs",
