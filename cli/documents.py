@@ -32,6 +32,8 @@ def run_document(row: RunRow) -> Document:
         "state": row.state,
         "attempt": row.attempt,
         **counts_document(row),
+        "reversed": row.reversed,
+        "reversal": row.reversal,
         "chunks": {
             "total": row.chunks_total,
             "completed": row.chunks_completed,

@@ -16,6 +16,7 @@ COUNT_COLUMNS = (
     Column("skipped", right=True),
     Column("failed", right=True),
 )
+REVERSED = Column("reversed", right=True)
 
 
 def write_run(document: Document) -> None:
@@ -33,9 +34,10 @@ def write_run(document: Document) -> None:
         **{name: count(document[name]) for name in ("read", "succeeded")},
         **{
             name: count(document[name])
-            for name in ("skipped", "failed", "discarded")
+            for name in ("skipped", "failed", "discarded", "reversed")
             if document[name]
         },
+        "reversal": document["reversal"],
         "chunks": of_chunks,
         "started": clock_text(document["started"]),
         "ended": clock_text(document["ended"]),
@@ -169,9 +171,14 @@ def _gist(data: Document) -> str:
     return ", ".join(parts)
 
 
-def counts(row: Document) -> tuple[str, ...]:
-    """The values of ``COUNT_COLUMNS``."""
-    return tuple(count(row[column.title]) for column in COUNT_COLUMNS)
+def count_columns(runs: Sequence[Document]) -> tuple[Column, ...]:
+    """The columns of runs' counts; of what is reversed only where something is."""
+    return (*COUNT_COLUMNS, REVERSED) if any(row["reversed"] for row in runs) else COUNT_COLUMNS
+
+
+def counts(row: Document, columns: Sequence[Column] = COUNT_COLUMNS) -> tuple[str, ...]:
+    """The values of these columns."""
+    return tuple(count(row[column.title]) for column in columns)
 
 
 def _pairs(values: Document) -> str:
