@@ -123,12 +123,13 @@ def write_trail(events: list[Document]) -> None:
             "message": data.get("message"),
             "content": _pairs(data.get("record") or data.get("payload")),
             "output": _pairs(data.get("output")),
-            "posted": "; ".join(map(_posted, data.get("entries", ()))),
+            "posted": "; ".join(map(posted_text, data.get("entries", ()))),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
 
 
-def _posted(entry: Document) -> str:
+def posted_text(entry: Document) -> str:
+    """An entry's lines on one line."""
     lines = (
         f"{account} {SIDES[side]} {thousands(format_minor(minor, places))} {currency}"
         for account, side, minor, currency, places in entry["lines"]

@@ -18,7 +18,7 @@ from ..domain.errors import (
     StreamConflictError,
     UsageError,
 )
-from ..domain.events import Actor, Counts, Event
+from ..domain.events import Actor, Counts, Event, RecordCorrected
 from ..domain.ids import ChunkId, RunId
 from ..domain.run import RunState
 from ..projections.changes import Recorded
@@ -333,7 +333,7 @@ def _as_corrected(letter: Letter, moves: tuple[Event, ...]) -> Letter:
     """The letter after its correction; as it is where that changes nothing."""
     known = letter.letter
     for event in moves:
-        assert isinstance(event, dead_letters.RecordCorrected), "an edit is a correction"
+        assert isinstance(event, RecordCorrected), "an edit is a correction"
         known = replace(known, status=dead_letters.Status.CORRECTED, correction=event)
     return replace(letter, letter=known)
 
