@@ -65,7 +65,6 @@ def write_edit(document: Document) -> None:
     """The record before and after, and what to type next."""
     headline = "would be corrected" if document["dry_run"] else "corrected"
     write_line(f"{document['key']} of {document['run']} {headline}", style="bold")
-    write_line()
     write_changes(document["before"], document["after"])
     facts = {"key from now on": document["moved_to"], "not valid": document["faults"]}
     if tried := document.get("retry"):
