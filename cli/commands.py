@@ -43,7 +43,7 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
         Command("show", "show:show", "Show one run: its counts, chunks, events and failures"),
         Command("status", "status:status", "Say how runs stand, once"),
         Command("watch", "status:watch", "Follow runs until they end"),
-        Command("dead-letters", "dead_letters:dead_letters", "List and show records that failed"),
+        Command("dead-letters", "dead_letters:dead_letters", "Work off records that failed"),
     ),
     "Books": (
         Command("ledger", "ledger:ledger", "Trial balance, balances, accounts and entries"),

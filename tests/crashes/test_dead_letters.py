@@ -49,7 +49,7 @@ def correct(project: Project, number: int) -> None:
 @pytest.mark.parametrize(
     ("mishap", "left"),
     [
-        pytest.param(Mishap(at="record", nth=7), 18, id="between two commits"),
+        pytest.param(Mishap(at="record", nth=7), 13, id="between two commits"),
         pytest.param(Mishap(at="commit", nth=2), 13, id="before the commit"),
         pytest.param(Mishap(at="committed", nth=2), 8, id="before the acknowledgement"),
         pytest.param(Mishap(at="statement", matching="leases"), 18, id="at the hold"),
