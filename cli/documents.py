@@ -12,7 +12,14 @@ from ..domain.codec import encode
 from .render import moment
 
 if TYPE_CHECKING:
-    from ..storage.queries import AttemptRow, ChunkRow, DeadLetterRow, RecordedEvent, RunRow
+    from ..storage.queries import (
+        AttemptRow,
+        ChunkRow,
+        DeadLetterPlace,
+        DeadLetterRow,
+        RecordedEvent,
+        RunRow,
+    )
 
 Document = dict[str, Any]
 COUNTS = ("read", "succeeded", "skipped", "failed", "discarded")
@@ -108,6 +115,10 @@ def letter_document(row: DeadLetterRow) -> Document:
         "location": row.location,
         "chunk": row.chunk,
         "failed": moment(row.recorded_at),
+        "moved_to": row.moved_to,
+        "settled_by": row.settled_by,
+        "settled": moment(row.settled_at),
+        "reason": row.reason,
     }
 
 
@@ -124,7 +135,7 @@ def event_document(event: RecordedEvent) -> Document:
     }
 
 
-def letter_key(row: DeadLetterRow) -> str:
+def letter_key(row: DeadLetterRow | DeadLetterPlace) -> str:
     """The business key; ``~<run>/<partition>/<ordinal>`` where the record had no usable one."""
     return row.key if row.key is not None else row.stream.split("/", 2)[2]
 

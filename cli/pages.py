@@ -166,6 +166,8 @@ def _gist(data: Document) -> str:
     parts = [f"attempt {data['attempt']}"] if "attempt" in data else []
     parts += [str(data[name]) for name in ("why", "reason", "error", "message") if data.get(name)]
     parts += [f"{count(number)} {name}" for name, number in outcomes.items()]
+    parts += [f"reversal {data['reversal']}"] if "reversal" in data else []
+    parts += [f"{count(data[name])} {name}" for name in ("reversed", "standing") if name in data]
     actor = data.get("actor")
     parts += [f"by {actor['name']}"] if actor else []
     return ", ".join(parts)

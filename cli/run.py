@@ -138,18 +138,14 @@ def execute(
     act: str,
 ) -> int:
     """Run the job to its end, show it while it runs, and say what came of it."""
-    from ..execution.identity import resolve_actor
     from ..execution.runner import run_job
     from .log import configure_log
     from .progress import display
     from .session import authorized, opened
 
     configure_log(verbose=running.verbose)
-    if options.dry_run:  # it writes nothing, and needs no role
-        actor = resolve_actor(running.actor)
-    else:
-        run = job.run_id(job.parse_parameters(values))
-        actor = authorized(project, running, act, str(run))
+    run = str(job.run_id(job.parse_parameters(values)))
+    actor = authorized(project, running, act, run, dry_run=options.dry_run)
     with opened(project) as store:
         shown = display()
         try:

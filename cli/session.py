@@ -17,12 +17,15 @@ def open_project(options: Common) -> Project:
     return Project.find(Path.cwd(), store=options.store)
 
 
-def authorized(project: Project, acting: Acting, act: str, about: str = "") -> Actor:
+def authorized(
+    project: Project, acting: Acting, act: str, about: str = "", *, dry_run: bool = False
+) -> Actor:
     """Who acts, with the role that the act needs: the first thing a command asks before it acts.
 
     Args:
         act: the command, as ``NEEDS`` in domain/access.py lists it.
         about: what it is done to, as a run's name; recorded where the act is refused.
+        dry_run: it writes nothing, and so needs no role.
 
     Raises:
         UsageError: the actor's name is blank or unprintable.
@@ -33,7 +36,8 @@ def authorized(project: Project, acting: Acting, act: str, about: str = "") -> A
     from ..execution.journal import Journal
 
     actor = resolve_actor(acting.actor)
-    require(project.roles, actor, act, about, lambda: Journal.open(project.store.value))
+    if not dry_run:
+        require(project.roles, actor, act, about, lambda: Journal.open(project.store.value))
     return actor
 
 

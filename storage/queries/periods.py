@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ...domain.dead_letter import of_reversal
 from ...domain.period import Period
-from ...projections.dead_letters import REVERSED, of_reversal
+from ...projections.dead_letters import REVERSED
 from ..store import Store
 from ..views.generation import live_views
 from ..views.tables import MOVEMENTS, ViewTables

@@ -127,9 +127,9 @@ def test_dead_letters_can_be_chosen(store: Store):
     assert queries.dead_letters(store, job=JOB, key="2024-01-0002") == [first]
     assert queries.dead_letters(store, job=JOB, key="~2024-01/main/3") == [second]
     assert queries.dead_letters(store, job=JOB, error="invalid-record") == [first, second]
-    for none in ({"job": "other"}, {"error": "x"}, {"state": "resolved"}, {"run": "payments/x"}):
+    for none in ({"job": "other"}, {"error": "x"}, {"states": ["resolved"]}, {"run": "payments/x"}):
         assert queries.dead_letters(store, **none) == []
-    assert len(queries.dead_letters(store, state=None)) == 2
+    assert len(queries.dead_letters(store, states=None)) == 2
 
 
 def test_dead_letters_are_counted_by_error(store: Store):
