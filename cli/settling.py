@@ -90,9 +90,7 @@ def edit(
     changes = _pairs(sets)
     with opened(project) as store:
         place = _one(store, _named(project, job), key, _run(store, run), record)
-        actor = (
-            actor_of(running) if dry_run else authorized(project, running, "dead-letters edit", key)
-        )
+        actor = authorized(project, running, "dead-letters edit", key, dry_run=dry_run)
         working = _working(project, store, place, actor, job=job)
         done = working.edit(place, changes, reason, dry_run=dry_run)
     run_name = str(RunId.parse(place.run))
@@ -139,11 +137,7 @@ def retry(
         places = _chosen(project, store, job, keys, filters, all_matching=all_matching)
         _refuse_reversals(places)
         about = " ".join(keys) or "all that match"
-        actor = (
-            actor_of(running)
-            if dry_run
-            else authorized(project, running, "dead-letters retry", about)
-        )
+        actor = authorized(project, running, "dead-letters retry", about, dry_run=dry_run)
         for name, of_run in groupby(places, key=lambda place: place.run):
             try:
                 results.append(

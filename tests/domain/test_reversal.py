@@ -47,6 +47,7 @@ def requested(approvals: int) -> ReversalRequested:
         code="wrong-period",
         text="February's rows",
         digest=DIGEST,
+        as_of=100,
         records=3,
         blocked=0,
         net=(),
