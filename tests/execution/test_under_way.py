@@ -32,7 +32,8 @@ pytestmark = pytest.mark.usefixtures("nobody_stays")
 class Held(Prompt):
     """Stands still from the moment it is given a commit until its run waits for it.
 
-    So it is not chance how many commits are under way: as many as the run lets be.
+    So it is not chance how many commits are under way until then: as many as the run lets be. Once
+    it goes on, it does so until it has nothing to do, as it may hold the store's lock.
 
     Attributes:
         behind: of each commit, how many were under way when it was sent.
@@ -319,15 +320,15 @@ def test_chunks_that_are_done_again_wait_for_each_commit(lab: Lab, held: type[He
             late[ordinal_of(payment)] -= 1
             raise TimeoutError("late")
 
-    job = paying(payments(8 * CHUNK), act, chunk_size=CHUNK, retry=AT_ONCE)
+    job = paying(payments(7 * CHUNK), act, chunk_size=CHUNK, retry=AT_ONCE)
     first = lab.run(job, limit=15)
     assert (first.state, first.counts.read) == ("stopped", 15)
     held.behind.clear()
 
     result = lab.run(job)
 
-    assert result.counts == Counts(read=80, succeeded=80)
-    redone, rest = [0, 0], [0, 1, 2, 2, 0]
+    assert result.counts == Counts(read=70, succeeded=70)
+    redone, rest = [0, 0], [0, 1, 2, 0]
     assert held.behind == [*redone, *rest]
     assert lab.chunks()[:5] == [(20, 10), (30, 5), (0, 10), (10, 10), (35, 10)]
 
@@ -361,7 +362,7 @@ def test_a_chunk_that_crashed_is_seen_in_first(
     project: Project, held: type[Held], crashes: int
 ) -> None:
     """The chunk behind it may be what ends the process, and would be taken for innocent."""
-    project.write("a", records=6 * CHUNK)
+    project.write("a", records=5 * CHUNK)
     for _ in range(crashes):
         killed = project.run(code=None, mishap=Mishap(at="record", nth=5))
         assert killed.code == -signal.SIGKILL
@@ -370,5 +371,5 @@ def test_a_chunk_that_crashed_is_seen_in_first(
     result = project.lab.run(job_of_the_project, {"run": "a"}, base=project.folder)
 
     assert result.attempt == crashes + 1
-    assert held.behind == [0, 0, 1, 2, 2, 0]
-    project.check_completed(records=6 * CHUNK)
+    assert held.behind == [0, 0, 1, 2, 0]
+    project.check_completed(records=5 * CHUNK)
