@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from storno.domain.codec import EVENTS
 from storno.domain.entry import PostedEntry, PostedLine
 from storno.domain.events import NO_OUTPUT, Actor, Counts, Event, Worker
+from storno.domain.reversal import NetLine
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(0, 2**53)
@@ -40,6 +41,15 @@ ENTRIES = st.builds(
     lines=st.lists(LINES, max_size=3).map(tuple),
     text=TEXTS,
 )
+NET = st.builds(
+    NetLine,
+    book=TEXTS,
+    account=TEXTS,
+    currency=st.sampled_from(["EUR", "JPY", "BHD"]),
+    exponent=st.integers(0, 4),
+    debit=MINOR,
+    credit=MINOR,
+)
 COUNTS = st.builds(Counts, **dict.fromkeys(Counts.__struct_fields__, NUMBERS))
 
 _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
@@ -58,10 +68,14 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "output": st.just(NO_OUTPUT) | RAW,
     "entries": st.lists(ENTRIES, max_size=2).map(tuple),
     "lease_seconds": st.floats(0, 1e6),
+    "changed": st.lists(TEXTS, max_size=3).map(tuple),
+    "scope": st.dictionaries(NAMES, JSON, max_size=3),
+    "net": st.lists(NET, max_size=3).map(tuple),
 }
 _BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     int: NUMBERS,
+    bool: st.booleans(),
     str | None: st.none() | TEXTS,
     int | None: st.none() | NUMBERS,
     dt.date: st.dates(),
