@@ -119,6 +119,17 @@ EVENTS_MEANT: list[Event] = [
         first_offset={"path": "payments.csv", "byte": 81920, "line": 3002},
         first_ordinal=3000,
     ),
+    ChunkStarted(
+        attempt=2,
+        worker="night-1:4711",
+        lease_seconds=60.0,
+        first_offset={},
+        first_ordinal=3017,
+        actor=ANNA,
+        code="41aa",
+    ),
+    RecordResolved(**PLACE, failed_version=2, moved_to="INV-2"),
+    RecordResolved(**PLACE, failed_version=1, skipped=True),
     ChunkCompleted(
         attempt=2,
         first_offset={"byte": 81920},
