@@ -128,7 +128,9 @@ class Plan:
                 self.moves[Move(book, str(period), to)] += 1
                 self.other_years += to.year != posting.year
         self.reversible += 1
-        moved = ",".join(f"{to}" for _, posting, to in dates if to != posting)
+        # All dates or none: which of two entries is moved makes a difference.
+        moves = any(to != posting for _, posting, to in dates)
+        moved = ",".join(f"{to}" for _, _, to in dates) if moves else ""
         self._whole.update(f"+{stream}\0{version}\0{moved}\n".encode())
         return True
 
