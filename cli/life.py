@@ -37,15 +37,24 @@ def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
 
 
 def entries_of(store: Store, job: str, key: str) -> list[Document]:
-    """The entries that a record posted, by posting; empty where it only ever failed."""
-    documents = []
+    """The entries that a record posted and those that reversed them, linked both ways.
+
+    Empty where it only ever failed.
+    """
+    documents: list[Document] = []
     posting = 0
     for document in map(event_document, events_of(store, job, key)):
-        if document["event"] != "RecordSucceeded":
+        if document["event"] == "RecordSucceeded":
+            posting += 1
+        elif document["event"] == "RecordReversed":
+            for entry in documents:
+                if entry["posting_number"] == posting:
+                    entry["reversed_by"] = document["data"]["reversal"]
+        else:
             continue
-        posting += 1
         documents += [
-            _entry(document, job, key, posting, entry) for entry in document["data"]["entries"]
+            _entry(document, job, key, posting, entry)
+            for entry in document["data"].get("entries", ())
         ]
     return documents
 
@@ -56,6 +65,9 @@ def _entry(event: Document, job: str, key: str, posting: int, entry: Document) -
         "key": key,
         "run": f"{job}/{event['data']['run']}",
         "posting_number": posting,
+        "reverses": posting if event["event"] == "RecordReversed" else None,
+        "reversal": event["data"].get("reversal"),
+        "reversed_by": None,
         "book": entry["book"],
         "effective": entry["effective"],
         "posting": entry["posting"],
@@ -85,8 +97,8 @@ def write_entries(entries: list[Document]) -> None:
     for number, entry in enumerate(entries):
         if number:
             write_line()
-        facts = ("key", "run", "book", "effective", "posting", "text")
-        shown = {name: entry[name] for name in facts if entry[name]}
+        facts = ("key", "run", "reversal", "reversed_by", "book", "effective", "posting", "text")
+        shown = {name.replace("_", " "): entry[name] for name in facts if entry[name]}
         write_fields(shown | {"recorded": clock_text(entry["recorded"])})
         write_line()
         write_table(columns, [_line(line) for line in entry["lines"]])

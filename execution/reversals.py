@@ -31,7 +31,7 @@ from ..projections.changes import Recorded
 from .job import Job
 from .journal import Journal, Store
 from .plan import PARTITION
-from .planning import make_plan, undoes, why_nothing
+from .planning import digest_now, make_plan, undoes, why_nothing
 from .sealing import seal
 
 SUBMIT_TRIES = 10
@@ -190,7 +190,7 @@ def approve_reversal(
     """
     journal = Journal(store)
     state = existing(journal, name)
-    digest = make_plan(journal, request_of(state), job, own=name).digest
+    digest = digest_now(journal, request_of(state), job, own=name)
     return _append(journal, name, state, reversals.approve(state, actor, digest))
 
 

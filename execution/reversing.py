@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..compensations.entries import Dates
 from ..compensations.plan import Plan
 from ..compensations.scope import Scope
 from ..domain import reversal as reversals
@@ -43,6 +44,7 @@ from ..domain.reversal import (
     ReversalStatus,
     ReversalStopped,
 )
+from ..projections import ledger
 from ..projections.changes import Recorded
 from ..projections.dead_letters import REVERSED
 from . import retrying
@@ -53,7 +55,7 @@ from .holding import Hold, refuse_if_held
 from .identity import this_worker
 from .job import Job
 from .journal import Journal, Store
-from .planning import make_plan, undoes
+from .planning import digest_now, make_plan, undoes
 from .postings import BATCH, Posting, Postings
 from .results import FencedError, Observer, Silent
 from .reversals import existing, request_of
@@ -190,8 +192,9 @@ class Execution:
         )
 
     def _refuse_changed_plan(self) -> None:
-        plan = make_plan(self.journal, self.request, self.job, own=self.name)
-        if plan.digest != self.requested.digest:
+        digest = digest_now(self.journal, self.request, self.job, own=self.name)
+        if digest != self.requested.digest:
+            plan = make_plan(self.journal, self.request, self.job, own=self.name)
             raise PlanChangedError(f"reversal {self.name} was not begun: {self._difference(plan)}")
 
     def _difference(self, plan: Plan) -> str:
@@ -245,7 +248,7 @@ class Execution:
                 state.attempt,
                 self.request,
                 self.requested,
-                self.journal.calendar(self.requested.as_of),
+                Dates(self.journal.calendar(self.requested.as_of), self.request.date),
                 postings,
                 undoer,
                 self.journal.calendar(),
@@ -349,9 +352,8 @@ class Execution:
     def _expect(self, chunk: _Chunk, under_way: Sequence[str]) -> dict[str, int]:
         """The reversal is ours, the periods stand as we know them, what is before it is in."""
         expect = {ReversalId(self.name).stream: self.state.version}
-        for book, _, _, _, posting, _ in chunk.sealed.changes.movements:
-            stream, version = self.taking.calendar.expectation(book, posting)
-            expect[stream] = version
+        months = ledger.months(chunk.sealed.changes.movements)
+        expect |= self.taking.calendar.expectations(months)
         if under_way:
             expect[under_way[-1]] = 2
         return expect
@@ -379,7 +381,7 @@ class Execution:
                 f"reversal {self.name} was taken over, it is {state.status}: this worker's chunk "
                 "was refused whole, nothing of it is written."
             )
-        self.taking.calendar = retrying.store_call(self.journal.calendar)
+        self.taking.follow(retrying.store_call(self.journal.calendar))
         retrying.store_call(self._count_on)
         return False
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from ..compensations.entries import posting_date, reversing
+from ..compensations.entries import Dates, reversing
 from ..compensations.plan import Request
 from ..domain.events import Event, RecordReversalFailed, RecordReversed
 from ..domain.period import Calendar
@@ -38,7 +38,7 @@ class TakingBack:
     Attributes:
         reversal: its name.
         requested: what was asked for, and when.
-        planned: which months were closed then.
+        planned: the dates of what is taken back, as they were to be then.
         calendar: which months are closed; read anew where a commit is refused.
     """
 
@@ -46,10 +46,19 @@ class TakingBack:
     attempt: int
     request: Request
     requested: ReversalRequested
-    planned: Calendar
+    planned: Dates
     postings: Postings
     undoer: Undoer
     calendar: Calendar
+    dates: Dates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.follow(self.calendar)
+
+    def follow(self, calendar: Calendar) -> None:
+        """Decide by this calendar from now on."""
+        self.calendar = calendar
+        self.dates = Dates(calendar, self.request.date)
 
     def in_haste(self, batch: Sequence[Posting], chunk: str) -> Bulk | None:
         """Take postings back as if nothing happened to them since; a conflict tells if it did.
@@ -128,7 +137,7 @@ class TakingBack:
         if bytes(posting.event.output) and not self.requested.undoes:
             return False
         return all(
-            posting_date(self.planned, entry.book, entry.posting, self.request.date) is not None
+            self.planned.of(entry.book, entry.posting) is not None
             for entry in posting.event.entries
         )
 
@@ -163,10 +172,10 @@ class TakingBack:
 
     def _reversed(self, posting: Posting, chunk: str) -> RecordReversed | None:
         """The event that takes a posting back; None where no period takes it."""
-        form, date, event = self.request.form, self.request.date, posting.event
+        form, event = self.request.form, posting.event
         entries = []
         for entry in event.entries:
-            day = posting_date(self.calendar, entry.book, entry.posting, date)
+            day = self.dates.of(entry.book, entry.posting)
             if day is None:
                 return None
             entries.append(reversing(entry, form, day))

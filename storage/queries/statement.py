@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ...domain.codec import decode
-from ...domain.events import RecordSucceeded
+from ...domain.events import RecordReversed, RecordSucceeded
 from ...domain.ids import key_of
 from ..log import Row
 from ..schema import log_tables
@@ -25,6 +25,9 @@ from .ledger import between, exact_sum, joined
 COMMITS_REMEMBERED: Final = 64
 """A commit's lines may be of many dates; they are kept until the dates around are through."""
 
+
+_MOVING: Final = ("storno.RecordSucceeded.", "storno.RecordReversed.")
+"""What the topics of events begin with that move the ledger."""
 
 Unit = tuple[str, int]
 """A currency and its exponent."""
@@ -46,6 +49,7 @@ class AccountLine:
         key: the record's business key.
         run: ``<job>/<run>``.
         text: the entry's.
+        reversal: the reversal that the line is of; None where the record was posted.
         debit: minor units; 0 on the other side.
         credit: minor units; 0 on the other side.
         balance: debits minus credits in the currency, up to and with this line.
@@ -60,6 +64,7 @@ class AccountLine:
     key: str
     run: str
     text: str
+    reversal: str | None
     currency: str
     exponent: int
     debit: int
@@ -161,14 +166,18 @@ def _lines(store: Store, commit: _Commit, account: str, book: str) -> Iterator[A
     written = msgspec.json.encode(account)  # as it stands in the events that name it
     rows = store.log.read_log(after_position=commit.first_position - 1, limit=commit.count)
     for row in rows:
-        if row.topic.startswith("storno.RecordSucceeded.") and written in row.state:
+        if row.topic.startswith(_MOVING) and written in row.state:
             event = decode(row.topic, row.state)
-            if isinstance(event, RecordSucceeded):
+            if isinstance(event, RecordSucceeded | RecordReversed):
                 yield from _event_lines(row, event, commit, account, book)
 
 
 def _event_lines(
-    row: Row, event: RecordSucceeded, commit: _Commit, account: str, book: str
+    row: Row,
+    event: RecordSucceeded | RecordReversed,
+    commit: _Commit,
+    account: str,
+    book: str,
 ) -> Iterator[AccountLine]:
     _, job, name = row.stream.split("/", 2)
     for entry in event.entries:
@@ -184,6 +193,7 @@ def _event_lines(
                     key=key_of(row.stream, event.key) or name,
                     run=f"{job}/{event.run}",
                     text=entry.text,
+                    reversal=event.reversal if isinstance(event, RecordReversed) else None,
                     currency=line.currency,
                     exponent=line.exponent,
                     debit=line.minor if line.side == "D" else 0,

@@ -46,6 +46,7 @@ def requested(approvals: int) -> ReversalRequested:
         code="wrong-period",
         text="February's rows",
         digest=DIGEST,
+        as_of=7,
         records=3,
         blocked=0,
         net=(),
