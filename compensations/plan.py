@@ -114,18 +114,20 @@ class Plan:
             version: of the posting in it.
             dated: its entries, or what is to be known of them.
         """
-        moved = ""
+        dates, moves = [], False
         for entry in dated:
             book, posting = entry.book, entry.posting
             to = self._dates.of(book, posting)
             if to is None:
                 self.block(stream, version, key, self._closed(book, posting))
                 return False
-            if to != posting:
-                moved += f"{to},"
+            dates.append(to)
+            moves = moves or to != posting
         self.reversible += 1
-        if moved:
+        if moves:
             self._note_moves(dated)
+        # All dates or none: which of two entries is moved makes a difference.
+        moved = ",".join(f"{to}" for to in dates) if moves else ""
         self._note(f"+{stream}\0{version}\0{moved}\n")
         return True
 

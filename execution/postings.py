@@ -77,6 +77,7 @@ class Postings:
 
     Args:
         as_of: only those made up to this position of the log; None for all.
+        after: of a run's chunks only those made behind this position.
         in_haste: read them in outline, where that will do.
     """
 
@@ -87,20 +88,22 @@ class Postings:
         scope: Scope,
         as_of: int | None = None,
         *,
+        after: int = 0,
         in_haste: bool = False,
     ) -> None:
         self._journal = journal
         self._run = run
         self._scope = scope
         self._as_of = as_of
+        self._after = after
         self._in_haste = in_haste and not scope.where
 
-    def batches(self) -> Iterator[list[Posting]]:
-        """As they were posted, whatever happened to them since; a thousand at a time."""
+    def batches(self, size: int = BATCH) -> Iterator[list[Posting]]:
+        """As they were posted, whatever happened to them since; so many at a time."""
         batch: list[Posting] = []
         for posting in self._each():
             batch.append(posting)
-            if len(batch) == BATCH:
+            if len(batch) == size:
                 yield batch
                 batch = []
         if batch:
@@ -126,7 +129,7 @@ class Postings:
         if self._scope.keys:
             yield from self._of_keys()
             return
-        for commit in self._journal.posting_commits(self._run, self._as_of):
+        for commit in self._journal.posting_commits(self._run, self._as_of, self._after):
             if self._holds(commit):
                 for row in self._journal.events_of(commit):
                     yield from self._posting(row)
