@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..domain.errors import (
+    ApprovalRequiredError,
     CheckFailedError,
     ConflictError,
     NotAllowedError,
@@ -30,11 +31,13 @@ NOT_ALLOWED: Final = 4
 CHECK_FAILED: Final = 5
 NOT_FOUND: Final = 6
 CONFLICT: Final = 7
+APPROVAL_REQUIRED: Final = 8
 INTERRUPTED: Final = 130
 
 EXIT_CODES: Final[tuple[tuple[type[StornoError], int], ...]] = (
     (UsageError, USAGE),
     (NotFoundError, NOT_FOUND),
+    (ApprovalRequiredError, APPROVAL_REQUIRED),
     (NotAllowedError, NOT_ALLOWED),
     (ConflictError, CONFLICT),
     (CheckFailedError, CHECK_FAILED),

@@ -26,6 +26,10 @@ class NotAllowedError(StornoError):
     """The thing exists, but its state or the actor's role forbids the act."""
 
 
+class ApprovalRequiredError(NotAllowedError):
+    """Others have to agree before it is done."""
+
+
 class ConflictError(StornoError):
     """Somebody or something else got there first, or the input is not what it was."""
 

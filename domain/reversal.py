@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from .errors import ConflictError, NotAllowedError, UsageError
+from .errors import ApprovalRequiredError, ConflictError, NotAllowedError, UsageError
 from .events import Actor, Event, Worker
 
 
@@ -139,10 +139,6 @@ class ReversalStatus(StrEnum):
 
 class PlanChangedError(ConflictError):
     """What the reversal would do is not what was requested: a new plan is asked for."""
-
-
-class ApprovalRequiredError(NotAllowedError):
-    """Others have to agree before it is executed."""
 
 
 @dataclass(frozen=True, slots=True)
