@@ -12,10 +12,10 @@ from ..domain.ids import ReversalId, RunId
 from ..domain.policy import ReversalPolicy
 from ..domain.run import RunState
 from ..projections.changes import Recorded
+from .identity import resolve_actor
 from .job import Job
 from .journal import Journal
 from .planning import make_plan, undoes
-from .project import resolve_actor
 from .reversals import requested
 
 REASON = "run-failed"
