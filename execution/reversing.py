@@ -257,18 +257,29 @@ class Execution:
             for batch in postings.batches(self._batch_size):
                 if self.flag:
                     break
-                bulk = self.taking.in_haste(batch, self._chunk_id.label)
+                bulk = self._in_haste(batch, flights)
                 if bulk is None:
-                    flights.land()
                     self._with_care(batch)
                     continue
-                flights.land(at_most=flights.room)
                 counts = Counts(read=len(batch), succeeded=len(batch))
                 chunk = self._chunk(batch, counts, bulk=bulk)
                 before = [each.stream for each in flights]
                 flights.send(chunk, chunk.sealed, self._expect(chunk, before))
             flights.land()
         return self._end()
+
+    def _in_haste(self, batch: Sequence[Posting], flights: Flights[_Chunk]) -> Bulk | None:
+        """What takes a batch back, with room to send it; None, and nothing under way, for care.
+
+        Where a commit that lands meanwhile was refused, and decided by another calendar or as
+        another chunk, this is made once more: its commit names the calendar it was made by.
+        """
+        while True:
+            calendar, number = self.taking.calendar, self.number
+            bulk = self.taking.in_haste(batch, self._chunk_id.label)
+            flights.land(at_most=0 if bulk is None else flights.room)
+            if self.taking.calendar is calendar and self.number == number:
+                return bulk
 
     @property
     def _batch_size(self) -> int:
