@@ -21,6 +21,7 @@ _LOOK_SECONDS: Final = 0.05
 
 MODULES = {
     "storno": "storno_run",
+    "reversal": "reversal",
     "handwritten": "handwritten",
     "eventsourcing": "aggregates",
     "dbos": "durable_steps",

@@ -17,6 +17,7 @@ from .compare import STORNO, Comparison, Measurement
 
 TITLES = {
     "storno": "storno, the whole audited run",
+    "reversal": "storno, taking all of it back again",
     "handwritten": "hand-written loop, no audit",
     "eventsourcing": "eventsourcing aggregates, one event a record",
     "dbos": "DBOS, one step a record",

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..domain.errors import StornoError
 from ..execution.catalog import load_catalog
-from ..execution.project import ACTOR_VARIABLE, Project, resolve_actor
+from ..execution.identity import ACTOR_VARIABLE, resolve_actor
+from ..execution.project import Project
 from ..storage import migrate, sqlite_engine
 from ..storage.engine import store_path
 from ..storage.store import Store

@@ -43,7 +43,7 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
         Command("show", "show:show", "Show one run: its counts, chunks, events and failures"),
         Command("status", "status:status", "Say how runs stand, once"),
         Command("watch", "status:watch", "Follow runs until they end"),
-        Command("dead-letters", "dead_letters:dead_letters", "List and show records that failed"),
+        Command("dead-letters", "dead_letters:dead_letters", "Work off records that failed"),
     ),
     "Take back": (
         Command("reverse", "reverse:reverse", "Plan, approve and execute the taking back of a run"),

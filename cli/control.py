@@ -22,16 +22,15 @@ def stop(
 
     What it committed stays; storno resume goes on from there.
     """
-    from ..execution.project import resolve_actor
     from ..execution.runner import stop_run
     from .find import find_run
     from .render import say, typed, write_json
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
     with opened(project) as store:
         found = find_run(store, run)
+        actor = authorized(project, acting, "stop", str(found.id))
         stop_run(store, found.id, actor, reason)
     if acting.json:
         write_json({"run": str(found.id), "stop_requested": True, "reason": reason})
@@ -54,17 +53,16 @@ def abandon(
 
     What it posted stays posted. A run that somebody works on is refused: stop it first.
     """
-    from ..execution.project import resolve_actor
     from ..execution.runner import abandon_run
     from .ask import confirm
     from .find import find_run
     from .render import say, write_json
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
     with opened(project) as store:
         found = find_run(store, run)
+        actor = authorized(project, acting, "abandon", str(found.id))
         question = f"Abandon {found.id}, which is {found.state}? It can never be resumed."
         confirm(question, yes=yes)
         abandon_run(store, found.id, actor, reason)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from .errors import DONE
-from .options import COMMON, Common, command, group, note
+from .options import ACTING, COMMON, Acting, Common, command, group, note
 
 
 @command("init", "storno db init", "storno db init --store postgresql://ledger@localhost/ledger")
@@ -32,16 +32,18 @@ def init(*, common: Common = COMMON) -> int:
 
 
 @command("migrate", "storno db backup before.db && storno db migrate")
-def migrate(*, common: Common = COMMON) -> int:
+def migrate(*, acting: Acting = ACTING) -> int:
     """Bring the store up to date: its schema, and views that another version made."""
     from ..storage import migrate as schema
     from .render import say, write_json
-    from .session import open_project
+    from .session import authorized, open_project
 
-    url = open_project(common).store.value
+    project = open_project(acting)
+    authorized(project, acting, "db migrate")
+    url = project.store.value
     before, after = schema.migrate(url)
     rebuilt = _bring_views_up_to_date(url)
-    if common.json:
+    if acting.json:
         write_json({"before": before, "after": after, "views_rebuilt": rebuilt})
         return DONE
     if before == after:

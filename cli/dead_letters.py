@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..domain.errors import NotFoundError
 from .errors import DONE
 from .options import COMMON, Common, command, group, note
+from .settling import discard, edit, retry
 
 if TYPE_CHECKING:
     from ..storage.queries import DeadLetterGroup, DeadLetterRow
-    from ..storage.store import Store
 
-State = Literal["open", "resolved", "all"]
+State = Literal["open", "corrected", "discarded", "resolved", "all"]
 
 
 @command(
@@ -34,7 +34,9 @@ def list_letters(
         str | None, note("Only with this error: invalid-record, key-conflict, ...", metavar="CODE")
     ] = None,
     key: Annotated[str | None, note("Only of this key", metavar="KEY")] = None,
-    state: Annotated[State, note("Open ones where not given", metavar="STATE")] = "open",
+    state: Annotated[
+        State | None, note("Open and corrected ones where not given", metavar="STATE")
+    ] = None,
     by_error: Annotated[bool, note("One line for each job and error", name="--group")] = False,
     common: Common = COMMON,
 ) -> int:
@@ -52,18 +54,19 @@ def list_letters(
             "job": job,
             "error": error,
             "key": key,
-            "state": None if state == "all" else state,
         }
+        states = _states(state)
         if by_error:
-            _tell_groups(queries.dead_letter_groups(store, **chosen), json=common.json)
+            groups = queries.dead_letter_groups(store, **chosen, states=states)
+            _tell_groups(groups, json=common.json)
             return DONE
-        letters = queries.dead_letters(store, **chosen)
+        letters = queries.dead_letters(store, **chosen, states=states)
         if not letters:
             say_if_unknown(store, job)
     if common.json:
         write_json([letter_document(letter) for letter in letters])
     else:
-        _write_letters(letters, names={"run": run is None, "state": state != "open"})
+        _write_letters(letters, names={"run": run is None, "state": state == "all"})
     return DONE
 
 
@@ -77,32 +80,36 @@ def show_letter(
 ) -> int:
     """Show what is known of a record that failed: why, where in the input, and what it held.
 
-    Where its key was posted with other content, both are shown.
+    Every time that it was tried is listed, and what was done about it. Where its key was posted
+    with other content, both are shown.
     """
     from ..storage import queries
-    from .documents import letter_document, letter_key
+    from .documents import letter_key
+    from .letter_pages import shown, write_letter
     from .render import write_json, write_line
     from .session import open_project, opened
     from .standing import refuse_unknown
 
     with opened(open_project(common)) as store:
-        letters = queries.dead_letters(store, job=job, key=key, state=None)
+        letters = queries.dead_letters(store, job=job, key=key, states=None)
+        letters = letters or queries.dead_letters_once_of(store, job, key)
         if not letters:
             refuse_unknown(store, job)
-            of_job = queries.dead_letters(store, job=job, state=None)
-            raise _no_letter(job, key, [letter_key(letter) for letter in of_job])
-        shown = [letter_document(letter) | _posted(store, letter) for letter in letters]
+            of_job = queries.dead_letters(store, job=job, states=None)
+            raise no_letter(job, key, [letter_key(letter) for letter in of_job])
+        documents = [shown(store, letter) for letter in letters]
     if common.json:
-        write_json(shown)
+        write_json(documents)
     else:
-        for number, document in enumerate(shown):
+        for number, document in enumerate(documents):
             if number:
                 write_line()
-            _write_letter(document)
+            write_letter(document)
     return DONE
 
 
-def _no_letter(job: str, key: str, keys: list[str]) -> NotFoundError:
+def no_letter(job: str, key: str, keys: list[str]) -> NotFoundError:
+    """What is said of a key that has no dead letter; ``keys`` have."""
     from ..domain.suggest import did_you_mean
     from .render import typed
 
@@ -112,17 +119,13 @@ def _no_letter(job: str, key: str, keys: list[str]) -> NotFoundError:
     )
 
 
-def _posted(store: Store, letter: DeadLetterRow) -> dict[str, Any]:
-    """The record that was posted under the same key, where the failure is a conflict with it."""
-    if letter.posted_version is None:
-        return {}
-    from ..domain.codec import decode
-    from ..domain.events import RecordSucceeded
+def _states(state: State | None) -> Sequence[str] | None:
+    """The states that are meant; None for all of them."""
+    from ..storage.queries import WAITING
 
-    rows = store.log.read_stream(letter.stream, after_version=letter.posted_version - 1)
-    event = decode(rows[0].topic, rows[0].state)
-    assert isinstance(event, RecordSucceeded), "a conflict is with a posting"
-    return {"posted": json.loads(bytes(event.record)), "posted_by": f"{letter.job}/{event.run}"}
+    if state is None:
+        return WAITING
+    return None if state == "all" else (state,)
 
 
 def _write_letters(letters: list[DeadLetterRow], *, names: dict[str, bool]) -> None:
@@ -176,68 +179,12 @@ def _tell_groups(groups: list[DeadLetterGroup], *, json: bool) -> None:
     write_table(columns, rows)
 
 
-def _write_letter(document: dict[str, Any]) -> None:
-    from .render import clock_text, write_fields
-
-    shown = document | {"failed": clock_text(document["failed"])}
-    facts = (
-        "job",
-        "key",
-        "run",
-        "record",
-        "location",
-        "error",
-        "message",
-        "attempts",
-        "failed",
-        "state",
-    )
-    write_fields({name: str(shown[name]) for name in facts})
-    posted = document.get("posted")
-    if posted is None:
-        _write_values("payload", document["payload"])
-    else:
-        _write_both(document["payload"], posted, document["posted_by"])
-
-
-def _write_values(title: str, values: Any) -> None:
-    from .render import as_text, write_fields, write_line
-
-    write_line()
-    write_line(title, style="bold")
-    if isinstance(values, dict) and values:
-        write_fields({f"  {name}": as_text(value) for name, value in values.items()})
-    else:
-        write_line(f"  {as_text(values)}")
-
-
-def _write_both(failed: Any, posted: dict[str, Any], posted_by: str) -> None:
-    """What was posted beside what failed; fields that differ are marked."""
-    from .render import as_text, write_line
-    from .tables import Column, write_table
-
-    values = failed if isinstance(failed, dict) else {}
-    names = dict.fromkeys((*posted, *values))
-    write_line()
-    write_table(
-        (
-            Column(""),
-            Column("field"),
-            Column(f"posted by run {posted_by}", wraps=True),
-            Column("this record", wraps=True),
-        ),
-        [
-            (
-                "" if posted.get(name) == values.get(name) else "!",
-                name,
-                as_text(posted.get(name, "")),
-                as_text(values.get(name, "")),
-            )
-            for name in names
-        ],
-    )
-
-
 dead_letters = group(
-    "dead-letters", "List and show records that failed and wait.", list_letters, show_letter
+    "dead-letters",
+    "List and show records that failed and wait; correct, retry and discard them.",
+    list_letters,
+    show_letter,
+    edit,
+    retry,
+    discard,
 )

@@ -12,7 +12,14 @@ from ..domain.codec import encode
 from .render import moment
 
 if TYPE_CHECKING:
-    from ..storage.queries import AttemptRow, ChunkRow, DeadLetterRow, RecordedEvent, RunRow
+    from ..storage.queries import (
+        AttemptRow,
+        ChunkRow,
+        DeadLetterPlace,
+        DeadLetterRow,
+        RecordedEvent,
+        RunRow,
+    )
 
 Document = dict[str, Any]
 COUNTS = ("read", "succeeded", "skipped", "failed", "discarded")
@@ -32,6 +39,8 @@ def run_document(row: RunRow) -> Document:
         "state": row.state,
         "attempt": row.attempt,
         **counts_document(row),
+        "reversed": row.reversed,
+        "reversal": row.reversal,
         "chunks": {
             "total": row.chunks_total,
             "completed": row.chunks_completed,
@@ -106,6 +115,10 @@ def letter_document(row: DeadLetterRow) -> Document:
         "location": row.location,
         "chunk": row.chunk,
         "failed": moment(row.recorded_at),
+        "moved_to": row.moved_to,
+        "settled_by": row.settled_by,
+        "settled": moment(row.settled_at),
+        "reason": row.reason,
     }
 
 
@@ -122,7 +135,7 @@ def event_document(event: RecordedEvent) -> Document:
     }
 
 
-def letter_key(row: DeadLetterRow) -> str:
+def letter_key(row: DeadLetterRow | DeadLetterPlace) -> str:
     """The business key; ``~<run>/<partition>/<ordinal>`` where the record had no usable one."""
     return row.key if row.key is not None else row.stream.split("/", 2)[2]
 

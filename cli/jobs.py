@@ -9,7 +9,9 @@ from .errors import DONE, FAILED
 from .options import COMMON, Common, command, group, note
 
 if TYPE_CHECKING:
+    from ..domain.policy import ReversalPolicy
     from ..execution.job import Job
+    from ..execution.project import Project
 
 
 @command("list", "storno jobs list", "storno jobs list --json")
@@ -57,16 +59,20 @@ def show_job(
     from .session import open_project
 
     project = open_project(common)
-    document = describe(find_job(project, job, current=Path.cwd()))
+    document = describe(find_job(project, job, current=Path.cwd()), project)
     if common.json:
         write_json(document)
     else:
-        write_fields({name: _text(value) for name, value in document.items()})
+        flat = document | {
+            f"reversals.{name}": each for name, each in document["reversals"].items()
+        }
+        del flat["reversals"]
+        write_fields({name: _text(value) for name, value in flat.items()})
     return DONE
 
 
-def describe(job: Job) -> dict[str, Any]:
-    """A job's definition, JSON-able."""
+def describe(job: Job, project: Project) -> dict[str, Any]:
+    """A job's definition with what holds for it in this project, JSON-able."""
     return {
         "job": job.name,
         "parameters": {name: _type(field) for name, field in job.parameters.model_fields.items()},
@@ -84,6 +90,20 @@ def describe(job: Job) -> dict[str, Any]:
         "start_limit": job.start_limit,
         "effect": job.effect,
         "writes": job.writes,
+        "compensation": job.compensation.name if job.compensation else None,
+        "irreversible": job.irreversible,
+        "on_failure": job.on_failure,
+        "on_failure_approved": job.on_failure_approved,
+        "reversals": _policy(project.reversals.overridden_by(job.reversals)),
+    }
+
+
+def _policy(policy: ReversalPolicy) -> dict[str, Any]:
+    return {
+        "approvals": policy.approvals or 0,
+        "above": {currency: f"{amount:f}" for currency, amount in policy.limits.items()},
+        "reasons": policy.codes,
+        "form": policy.form_for(),
     }
 
 

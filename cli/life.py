@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import NotFoundError
 from ..domain.ids import record_stream
 from ..domain.money import format_minor
+from ..projections.dead_letters import KEYED, RETRIED
 from ..storage import queries
 from .documents import event_document
 from .render import as_text, clock_text, thousands, write_fields, write_line
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 SIDES = {"D": "debit", "C": "credit"}
+POSTED = {"RecordReversed": "took back by"}
 
 
 def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
@@ -105,18 +107,31 @@ def write_entries(entries: list[Document]) -> None:
 
 
 def trail_of(store: Store, job: str, key: str) -> list[Document]:
-    """Every event of a record, with the actor of the attempt that caused it."""
-    actors = {
+    """Every event of a record, with who caused it: a person, or whoever started the attempt."""
+    attempts = {
         (attempt.run, attempt.attempt): attempt.actor
         for attempt in queries.attempts(store, job=job)
     }
     documents = []
     for document in map(event_document, events_of(store, job, key)):
         data = document["data"]
-        documents.append(
-            document | {"actor": actors.get((f"{job}/{data['run']}", data["attempt"]))}
-        )
+        run = f"{job}/{data['run']}"
+        actor = _person(document) or _asked_for(store, run, data["chunk"])
+        documents.append(document | {"actor": actor or attempts.get((run, data["attempt"]))})
     return documents
+
+
+def _person(document: Document) -> str | None:
+    actor = document["data"].get("actor")
+    return None if actor is None else str(actor["name"])
+
+
+def _asked_for(store: Store, run: str, chunk: str) -> str | None:
+    """Who had dead letters tried again in this chunk; None for any other."""
+    if not chunk.startswith((RETRIED, KEYED + RETRIED)):
+        return None
+    events = queries.stream_events(store, f"chunk/{run}/{chunk}")
+    return _person(event_document(events[0])) if events else None
 
 
 def write_trail(events: list[Document]) -> None:
@@ -131,16 +146,30 @@ def write_trail(events: list[Document]) -> None:
             "commit": event["commit"],
             "idempotency key": data.get("idempotency_key"),
             "input": data.get("location") or f"record {data['ordinal']}",
+            "reversal": data.get("reversal"),
             "error": data.get("error"),
             "message": data.get("message"),
+            "reason": data.get("reason"),
+            "changed": ", ".join(data.get("changed", ())),
             "content": _pairs(data.get("record") or data.get("payload")),
+            "key from now on": data.get("moved_to"),
+            "had been": _record_of(data.get("moved_from")),
+            "found": "posted before, with the same content" if data.get("skipped") else None,
             "output": _pairs(data.get("output")),
-            "posted": "; ".join(map(_posted, data.get("entries", ()))),
+            POSTED.get(event["event"], "posted"): "; ".join(
+                map(posted_text, data.get("entries", ()))
+            ),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
 
 
-def _posted(entry: Document) -> str:
+def _record_of(stream: str | None) -> str | None:
+    """The key in a record's stream, as it is written there."""
+    return None if stream is None else stream.split("/", 2)[2]
+
+
+def posted_text(entry: Document) -> str:
+    """An entry's lines on one line."""
     lines = (
         f"{account} {SIDES[side]} {thousands(format_minor(minor, places))} {currency}"
         for account, side, minor, currency, places in entry["lines"]

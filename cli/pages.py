@@ -16,6 +16,7 @@ COUNT_COLUMNS = (
     Column("skipped", right=True),
     Column("failed", right=True),
 )
+REVERSED = Column("reversed", right=True)
 
 
 def write_run(document: Document) -> None:
@@ -33,9 +34,10 @@ def write_run(document: Document) -> None:
         **{name: count(document[name]) for name in ("read", "succeeded")},
         **{
             name: count(document[name])
-            for name in ("skipped", "failed", "discarded")
+            for name in ("skipped", "failed", "discarded", "reversed")
             if document[name]
         },
+        "reversal": document["reversal"],
         "chunks": of_chunks,
         "started": clock_text(document["started"]),
         "ended": clock_text(document["ended"]),
@@ -164,14 +166,21 @@ def _gist(data: Document) -> str:
     parts = [f"attempt {data['attempt']}"] if "attempt" in data else []
     parts += [str(data[name]) for name in ("why", "reason", "error", "message") if data.get(name)]
     parts += [f"{count(number)} {name}" for name, number in outcomes.items()]
+    parts += [f"reversal {data['reversal']}"] if "reversal" in data else []
+    parts += [f"{count(data[name])} {name}" for name in ("reversed", "standing") if name in data]
     actor = data.get("actor")
     parts += [f"by {actor['name']}"] if actor else []
     return ", ".join(parts)
 
 
-def counts(row: Document) -> tuple[str, ...]:
-    """The values of ``COUNT_COLUMNS``."""
-    return tuple(count(row[column.title]) for column in COUNT_COLUMNS)
+def count_columns(runs: Sequence[Document]) -> tuple[Column, ...]:
+    """The columns of runs' counts; of what is reversed only where something is."""
+    return (*COUNT_COLUMNS, REVERSED) if any(row["reversed"] for row in runs) else COUNT_COLUMNS
+
+
+def counts(row: Document, columns: Sequence[Column] = COUNT_COLUMNS) -> tuple[str, ...]:
+    """The values of these columns."""
+    return tuple(count(row[column.title]) for column in columns)
 
 
 def _pairs(values: Document) -> str:

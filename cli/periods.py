@@ -63,17 +63,16 @@ def close(
     Refused while runs that posted into it are unfinished or have unresolved dead letters.
     """
     from ..execution.periods import close_period, look_at_period
-    from ..execution.project import resolve_actor
     from .ask import confirm
     from .ledger import say_if_never_posted
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
     with opened(project) as store:
         look = look_at_period(store, book, month, chart=project.chart)
         if dry_run:
             return _tell_look(look, json=acting.json)
+        actor = authorized(project, acting, "periods close", f"{book} {look.period}")
         if force and reason.strip() and look.obstacles and look.state.closed is None:
             confirm(_question(look), yes=yes)
         change = close_period(
@@ -96,11 +95,10 @@ def reopen(
 ) -> int:
     """Let a closed month of a book take postings again."""
     from ..execution.periods import reopen_period
-    from ..execution.project import resolve_actor
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
+    actor = authorized(project, acting, "periods reopen", f"{book} {month}")
     with opened(project) as store:
         change = reopen_period(store, book, month, actor, reason, chart=project.chart)
         _tell_change(store, change, json=acting.json)

@@ -16,13 +16,15 @@ _BEGINNINGS: Final = {
 
 
 def why(state: str, message: str | None) -> str:
-    """Why a run stopped, or the error of one that failed; empty where there is nothing to say.
+    """Why a run stopped, also if it was reversed since, or the error of one that failed.
+
+    Empty where there is nothing to say.
 
     Args:
         state: the run's.
         message: as its document has it.
     """
-    if message is None or state != "stopped":
+    if message is None or state in ("failed", "abandoned"):
         return message or ""
     for beginning, words in _BEGINNINGS.items():
         if message.startswith(beginning):

@@ -113,16 +113,15 @@ def submit(
     acting: Acting = ACTING,
 ) -> int:
     """Ask for a reversal, with the reason; where others must agree, it waits for them."""
-    from ..execution.project import resolve_actor
     from ..execution.reversals import submit_reversal
     from ..storage import queries
     from .render import say, typed, write_json
     from .reversal_pages import reversal_document
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
     from .taking import definition_of, policy_of, submitted
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
+    actor = authorized(project, acting, "reverse submit", what)
     with opened(project) as store:
         request, digest = submitted(store, project, what)
         job = definition_of(project, request.run.partition("/")[0])
@@ -198,16 +197,15 @@ def approve(name: Id, /, *, acting: Acting = ACTING) -> int:
 
     What it would do must still be what was requested; else it is refused, and a new plan needed.
     """
-    from ..execution.project import resolve_actor
     from ..execution.reversals import approve_reversal
     from ..storage import queries
     from .render import say, typed, write_json
     from .reversal_pages import reversal_document
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
     from .taking import definition_of
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
+    actor = authorized(project, acting, "reverse approve", name)
     with opened(project) as store:
         job = definition_of(project, queries.reversal(store, name).job)
         approve_reversal(store, name, actor, job)
@@ -224,15 +222,14 @@ def approve(name: Id, /, *, acting: Acting = ACTING) -> int:
 @command("reject", "storno reverse reject R-000001 --reason 'the supplier was paid already'")
 def reject(name: Id, /, *, reason: Reason, acting: Acting = ACTING) -> int:
     """Refuse a reversal before it is executed; that is its end."""
-    from ..execution.project import resolve_actor
     from ..execution.reversals import reject_reversal
     from ..storage import queries
     from .render import say, write_json
     from .reversal_pages import reversal_document
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
 
     project = open_project(acting)
-    actor = resolve_actor(acting.actor)
+    actor = authorized(project, acting, "reverse reject", name)
     with opened(project) as store:
         reject_reversal(store, name, actor, reason)
         row = queries.reversal(store, name)
@@ -255,7 +252,6 @@ def execute(
 
     Executed again it goes on where it was stopped or killed, and tries what was set aside.
     """
-    from ..execution.project import resolve_actor
     from ..execution.reversing import execute_reversal
     from ..storage import queries
     from .ask import confirm
@@ -263,12 +259,12 @@ def execute(
     from .progress import display
     from .render import write_json
     from .reversal_pages import result_document, write_result
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
     from .taking import definition_of
 
     configure_log(verbose=running.verbose)
     project = open_project(running)
-    actor = resolve_actor(running.actor)
+    actor = authorized(project, running, "reverse execute", name)
     with opened(project) as store:
         row = queries.reversal(store, name)
         if row.state != "completed":

@@ -71,7 +71,7 @@ def run(
     options = RunOptions(
         keys=keys, limit=at_least_one(limit), again=again, reason=reason, dry_run=dry_run
     )
-    return execute(project, definition, values, options, running)
+    return execute(project, definition, values, options, running, "run")
 
 
 @command("resume", "storno resume payments/2026-01", "storno resume last")
@@ -101,7 +101,7 @@ def resume(
     with opened(project) as store:
         found = find_run(store, run)
     definition = find_job(project, job or found.job, current=Path.cwd())
-    return execute(project, definition, found.parameters, options, running)
+    return execute(project, definition, found.parameters, options, running, "resume")
 
 
 def parse_parameters(job: Job, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -130,17 +130,22 @@ def parse_parameters(job: Job, pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def execute(
-    project: Project, job: Job, values: Mapping[str, Any], options: RunOptions, running: Running
+    project: Project,
+    job: Job,
+    values: Mapping[str, Any],
+    options: RunOptions,
+    running: Running,
+    act: str,
 ) -> int:
     """Run the job to its end, show it while it runs, and say what came of it."""
-    from ..execution.project import resolve_actor
     from ..execution.runner import run_job
     from .log import configure_log
     from .progress import display
-    from .session import opened
+    from .session import authorized, opened
 
     configure_log(verbose=running.verbose)
-    actor = resolve_actor(running.actor)
+    run = str(job.run_id(job.parse_parameters(values)))
+    actor = authorized(project, running, act, run, dry_run=options.dry_run)
     with opened(project) as store:
         shown = display()
         try:

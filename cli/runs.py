@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 from .errors import DONE
 from .options import COMMON, Common, at_least_one, command, note
 
-State = Literal["running", "stopped", "failed", "completed", "abandoned"]
+State = Literal[
+    "running",
+    "stopped",
+    "failed",
+    "completed",
+    "abandoned",
+    "reversing",
+    "partly-reversed",
+    "reversed",
+]
 
 NEWEST = 20
 
@@ -56,17 +65,18 @@ def runs(
 
 def write_runs(documents: Sequence[dict[str, Any]]) -> None:
     """The runs as a table."""
-    from .pages import COUNT_COLUMNS, counts
+    from .pages import count_columns, counts
     from .render import clock_text, duration, say
     from .tables import Column, write_table
 
     if not documents:
         say("No runs.")
         return
+    shown = count_columns(documents)
     columns = (
         Column("run"),
         Column("state", states=True),
-        *COUNT_COLUMNS,
+        *shown,
         Column("attempts", right=True, spare=2),
         Column("started", spare=1),
         Column("took", right=True),
@@ -75,7 +85,7 @@ def write_runs(documents: Sequence[dict[str, Any]]) -> None:
         (
             each["run"],
             each["state"],
-            *counts(each),
+            *counts(each, shown),
             str(each["attempt"]),
             clock_text(each["started"]),
             duration(each["seconds"]),

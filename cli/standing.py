@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..storage.store import Store
 
 Document = dict[str, Any]
-UNFINISHED = ("running", "stopped", "failed")
+UNFINISHED = ("running", "stopped", "failed", "reversing")
 
 
 def standing(store: Store, row: RunRow) -> Document:
@@ -39,7 +39,7 @@ def standing(store: Store, row: RunRow) -> Document:
 
 
 def unfinished(store: Store, word: str | None) -> list[Document]:
-    """The run that a word names; without one all that are running, stopped or failed."""
+    """The run that a word names; without one all that are not finished."""
     if word is not None:
         return [standing(store, find_run(store, word).row)]
     return [standing(store, row) for row in queries.runs(store, states=UNFINISHED)]

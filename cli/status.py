@@ -23,7 +23,7 @@ Word = Annotated[
     usage="[OPTIONS] [RUN]",
 )
 def status(run: Word = None, /, *, common: Common = COMMON) -> int:
-    """Say how a run stands, or all runs that are running, stopped or failed."""
+    """Say how a run stands, or all that are running, stopped, failed or being reversed."""
     from .render import say, write_json
     from .session import open_project, opened
     from .standing import unfinished
@@ -35,7 +35,7 @@ def status(run: Word = None, /, *, common: Common = COMMON) -> int:
     elif states:
         write_states(states)
     else:
-        say("No run is running, stopped or failed.")
+        say("No run is running, stopped, failed or being reversed.")
     return DONE
 
 
@@ -79,21 +79,26 @@ def write_states(states: list[dict[str, Any]]) -> None:
     for each in states:
         if each["alive"] is False or each["state"] in ("stopped", "failed"):
             say(f"Go on with it: {typed('resume', each['run'])}")
+        elif each["state"] == "reversing":
+            say(f"What becomes of it: {typed('reverse', 'show', each['reversal'])}")
 
 
 def states_table(
     states: list[dict[str, Any]],
 ) -> tuple[tuple[Column, ...], list[tuple[str, ...]]]:
     """Columns and rows."""
+    from .pages import REVERSED, counts
     from .render import count, duration
     from .tables import Column
 
+    shown = (REVERSED,) if any(each["reversed"] for each in states) else ()
     columns = (
         Column("run"),
         Column("state", states=True),
         Column("done", right=True),
         Column("read", right=True),
         Column("failed", right=True),
+        *shown,
         Column("for", right=True, spare=1),
         Column("why", wraps=True),
     )
@@ -104,6 +109,7 @@ def states_table(
             f"{each['percent']:.0f}%" if each["percent"] is not None else "-",
             count(each["read"]),
             count(each["failed"]),
+            *counts(each, shown),
             duration(each["seconds"]),
             _why(each),
         )
@@ -117,4 +123,6 @@ def _why(state: dict[str, Any]) -> str:
         return "its process is gone"
     if state["stop_requested"]:
         return f"asked to stop: {state['stop_requested']}"
+    if state["state"] == "reversing":
+        return f"reversal {state['reversal']} takes back what it posted"
     return why(state["state"], state["message"])

@@ -31,7 +31,8 @@ def result_document(store: Store, result: RunResult, *, dry_run: bool) -> dict[s
     from .documents import COUNTS, run_document
 
     found = [] if dry_run else [queries.run(store, str(result.run))]
-    document = run_document(found[0]) if found else {"run": str(result.run)}
+    nothing = {"run": str(result.run), "reversed": 0}
+    document = run_document(found[0]) if found else nothing
     own = {
         "state": result.state,
         "attempt": result.attempt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from .errors import CHECK_FAILED, DONE
-from .options import COMMON, Common, command, group, note
+from .options import ACTING, COMMON, Acting, Common, command, group, note
 
 if TYPE_CHECKING:
     from ..storage.views.check import Comparison, Difference
@@ -23,7 +23,7 @@ View = Literal["runs", "attempts", "checkpoint", "dead_letters", "movements"]
 )
 def rebuild(
     *views: Annotated[View, note("Report on these views alone; on all where not given")],
-    common: Common = COMMON,
+    acting: Acting = ACTING,
 ) -> int:
     """Make the views anew from the events, and put them in place of the live ones.
 
@@ -33,14 +33,16 @@ def rebuild(
     from ..storage import queries
     from ..storage.views.rebuild import rebuild as make
     from .progress import steps
-    from .session import open_project, opened
+    from .session import authorized, open_project, opened
 
-    with opened(open_project(common)) as store:
+    project = open_project(acting)
+    authorized(project, acting, "views rebuild")
+    with opened(project) as store:
         with steps("rebuilding the views") as step:
             rebuilt = make(store.log, step)
         rows = queries.view_rows(store)
     chosen = {view: rows[view] for view in dict.fromkeys(views or rows)}
-    _tell_rebuilt(rebuilt, chosen, json=common.json)
+    _tell_rebuilt(rebuilt, chosen, json=acting.json)
     return DONE
 
 

@@ -14,8 +14,6 @@ from .tables import table
 if TYPE_CHECKING:
     from ..storage.store import Store
 
-ENDED = ("completed", "failed", "stopped", "abandoned")
-
 
 def follow(store: Store, word: str | None, *, every_seconds: float, json: bool) -> None:
     """Show how the runs stand until none of them is running."""
@@ -42,7 +40,7 @@ def _looks(
     while True:
         states = [state for name in followed for state in unfinished(store, name)]
         yield states
-        if all(state["state"] in ENDED or state["alive"] is False for state in states):
+        if all(state["state"] != "running" or state["alive"] is False for state in states):
             return
         time.sleep(every_seconds)
 

@@ -7,6 +7,7 @@ line (accounting-rules, 2 and 6).
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 
 from ..domain.entry import PostedEntry, PostedLine, Side
 from ..domain.period import Calendar
@@ -24,26 +25,48 @@ def reversing(entry: PostedEntry, form: Form, posting: dt.date) -> PostedEntry:
         posting: the date that decides the reversal's own period.
     """
     if form == "red":
-        lines = tuple([PostedLine(a, side, -minor, c, e) for a, side, minor, c, e in _parts(entry)])
+        lines = tuple(
+            [
+                PostedLine(line.account, line.side, -line.minor, line.currency, line.exponent)
+                for line in entry.lines
+            ]
+        )
     else:
         lines = tuple(
-            [PostedLine(a, _OTHER[side], minor, c, e) for a, side, minor, c, e in _parts(entry)]
+            [
+                PostedLine(
+                    line.account, _OTHER[line.side], line.minor, line.currency, line.exponent
+                )
+                for line in entry.lines
+            ]
         )
     return PostedEntry(entry.book, entry.effective, posting, lines, entry.text)
 
 
-def posting_date(
-    calendar: Calendar, book: str, posting: dt.date, named: dt.date | None
-) -> dt.date | None:
-    """When a reversal is posted; None where no open period can take it.
+@dataclass(slots=True)
+class Dates:
+    """When what is taken back is posted: there are few dates, so each is decided once.
 
     The original's posting date if that month is open, else the first day of the earliest open
     month not before it; or the date that was named, if its month is open (accounting-rules, 3).
+
+    Attributes:
+        calendar: which months are closed.
+        named: the date of all of it, where one is.
     """
-    if named is not None:
-        return None if calendar.is_closed(book, named) else named
-    return calendar.next_open_day(book, posting)
 
+    calendar: Calendar
+    named: dt.date | None
+    _known: dict[tuple[str, dt.date], dt.date | None] = field(default_factory=dict)
 
-def _parts(entry: PostedEntry) -> list[tuple[str, Side, int, str, int]]:
-    return [(ln.account, ln.side, ln.minor, ln.currency, ln.exponent) for ln in entry.lines]
+    def of(self, book: str, posting: dt.date) -> dt.date | None:
+        """When the reversal of an entry is posted; None where no open period can take it."""
+        key = (book, posting)
+        if key not in self._known:
+            self._known[key] = self._decided(book, posting)
+        return self._known[key]
+
+    def _decided(self, book: str, posting: dt.date) -> dt.date | None:
+        if self.named is not None:
+            return None if self.calendar.is_closed(book, self.named) else self.named
+        return self.calendar.next_open_day(book, posting)

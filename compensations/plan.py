@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple, Protocol
@@ -18,8 +18,10 @@ from typing import NamedTuple, Protocol
 from ..domain.entry import PostedEntry
 from ..domain.period import Calendar, Period
 from ..domain.reversal import Form, NetLine
-from .entries import posting_date
+from .entries import Dates
 from .scope import Scope
+
+LINES_AT_ONCE = 1_000
 
 BLOCKERS_NAMED = 1_000
 """So many blockers are named; of further ones only the number is known."""
@@ -92,23 +94,18 @@ class Plan:
     moves: Counter[Move] = field(default_factory=Counter)
     other_years: int = 0
     net: dict[tuple[str, str, str, int], list[int]] = field(default_factory=dict)
-    _dates: dict[tuple[str, dt.date], dt.date | None] = field(default_factory=dict)
+    _dates: Dates = field(init=False)
     _whole: Digest = field(default_factory=sha256)
+    _lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         request = self.request
+        self._dates = Dates(self.calendar, request.date)
         asked = [request.run, str(request.scope.stored()), request.form, str(request.date)]
         self._whole.update("\0".join(asked).encode() + b"\n")
 
-    def date_of(self, book: str, posting: dt.date) -> dt.date | None:
-        """When an entry's reversal is posted; None where no period takes it."""
-        key = (book, posting)
-        if key not in self._dates:
-            self._dates[key] = posting_date(self.calendar, book, posting, self.request.date)
-        return self._dates[key]
-
     def add(
-        self, stream: str, version: int, key: str, dated: Iterable[Dated | PostedEntry]
+        self, stream: str, version: int, key: str, dated: Sequence[Dated | PostedEntry]
     ) -> bool:
         """A posting in force; whether it can be taken back.
 
@@ -117,20 +114,30 @@ class Plan:
             version: of the posting in it.
             dated: its entries, or what is to be known of them.
         """
-        dates = [(each.book, each.posting, self.date_of(each.book, each.posting)) for each in dated]
-        for book, posting, to in dates:
+        dates, moves = [], False
+        for entry in dated:
+            book, posting = entry.book, entry.posting
+            to = self._dates.of(book, posting)
             if to is None:
                 self.block(stream, version, key, self._closed(book, posting))
                 return False
-        for book, posting, to in dates:
-            if to != posting and to is not None:
-                period = Period.of(book, posting)
-                self.moves[Move(book, str(period), to)] += 1
-                self.other_years += to.year != posting.year
+            dates.append(to)
+            moves = moves or to != posting
         self.reversible += 1
-        moved = ",".join(f"{to}" for _, posting, to in dates if to != posting)
-        self._whole.update(f"+{stream}\0{version}\0{moved}\n".encode())
+        if moves:
+            self._note_moves(dated)
+        # All dates or none: which of two entries is moved makes a difference.
+        moved = ",".join(f"{to}" for to in dates) if moves else ""
+        self._note(f"+{stream}\0{version}\0{moved}\n")
         return True
+
+    def _note_moves(self, dated: Sequence[Dated | PostedEntry]) -> None:
+        for entry in dated:
+            posting, to = entry.posting, self._dates.of(entry.book, entry.posting)
+            if to is not None and to != posting:
+                period = Period.of(entry.book, posting)
+                self.moves[Move(entry.book, str(period), to)] += 1
+                self.other_years += to.year != posting.year
 
     def add_net(self, entries: Iterable[PostedEntry]) -> None:
         """Add what taking these entries back moves."""
@@ -149,11 +156,22 @@ class Plan:
         self.blocked += 1
         if len(self.blockers) < BLOCKERS_NAMED:
             self.blockers.append(Blocker(key, why))
-        self._whole.update(f"-{stream}\0{version}\0{why}\n".encode())
+        self._note(f"-{stream}\0{version}\0{why}\n")
+
+    def _note(self, line: str) -> None:
+        """Take a line into the digest, many at once: hashing each alone takes twice the time."""
+        self._lines.append(line)
+        if len(self._lines) >= LINES_AT_ONCE:
+            self._hash()
+
+    def _hash(self) -> None:
+        self._whole.update("".join(self._lines).encode())
+        self._lines.clear()
 
     @property
     def digest(self) -> str:
         """What is approved, in 64 hexadecimal digits."""
+        self._hash()
         return self._whole.hexdigest()
 
     def net_lines(self) -> tuple[NetLine, ...]:

@@ -9,14 +9,24 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Self
 
 import msgspec
 
 from ..domain.errors import UsageError
+from ..domain.suggest import did_you_mean
 
-_CONDITION = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+_NAME = r"[^\W\d]\w*"
+# A value cannot begin with a further sign: == and => are slips, and would match nothing.
+_CONDITION = re.compile(
+    rf"\s*({_NAME}(?:\.{_NAME})*)\s*(!=|<=|>=|=|<|>)(?![=<>])\s*(.*?)\s*", re.DOTALL
+)
+
+# Plain notation alone: 0100 is an account, 1e3 and 1_000 are names, and none of them is a number.
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+
+_ORDER = frozenset({"<", "<=", ">", ">="})
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -32,8 +42,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 class Condition:
     """A condition on a field of the stored record: ``date>=2020-02-01``.
 
-    Where both sides are numbers they compare as numbers, else as text: dates and times in ISO
-    notation compare as they should.
+    Where both sides are numbers in plain notation they compare as numbers, else as text: dates and
+    times in ISO notation compare as they should, and so do names such as ``0100``. A field that is
+    empty (null) equals the empty text, and is neither below nor above anything.
     """
 
     field: str
@@ -59,20 +70,42 @@ class Condition:
         return f"{self.field}{self.operator}{self.value}"
 
     def holds(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record meets it; a field that is empty (null) equals the empty text.
+        """Whether a record meets it.
 
         Raises:
-            KeyError: the record has no such field.
+            UsageError: the record has no such field, or it is made of further fields.
         """
-        stored: Any = record
-        for part in self.field.split("."):
-            stored = stored[part]
-        text = _text(stored)
-        numbers = (_number(text), _number(self.value))
+        stored = self._find(record)
+        if stored is None and self.operator in _ORDER:
+            return False
         compare = _OPERATORS[self.operator]
+        numbers = (_number(stored), _number(self.value))
         if numbers[0] is not None and numbers[1] is not None:
             return compare(*numbers)
-        return compare(text, self.value)
+        return compare(_text(stored), self.value)
+
+    def _find(self, record: Mapping[str, Any]) -> Any:
+        stored: Any = record
+        for part in self.field.split("."):
+            if stored is None:  # a part that is empty has empty fields
+                return None
+            if not isinstance(stored, Mapping) or part not in stored:
+                known = list(stored) if isinstance(stored, Mapping) else []
+                names = f" --where names one of {', '.join(known)}." if known else ""
+                raise UsageError(
+                    f"the records have no field {self.field!r}.{did_you_mean(part, known)}{names}"
+                )
+            stored = stored[part]
+        if isinstance(stored, (Mapping, list)):
+            raise UsageError(
+                f"field {self.field!r} of the records holds more than one value: --where compares "
+                f"single ones{', such as ' + self._below(stored) if stored else ''}."
+            )
+        return stored
+
+    def _below(self, stored: Mapping[str, Any] | list[Any]) -> str:
+        names = stored if isinstance(stored, Mapping) else ()
+        return " or ".join(f"{self.field}.{name}" for name in names) or "another field's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +139,21 @@ class Scope:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """What ``stored`` wrote."""
-        return cls(
-            tuple(stored.get("chunks", ())),
-            tuple(stored.get("keys", ())),
-            tuple(Condition.parse(text) for text in stored.get("where", ())),
-        )
+        """What ``stored`` wrote.
+
+        Raises:
+            ValueError: it did not write this.
+            UsageError: a condition is none.
+        """
+        chunks, keys = stored.get("chunks", []), stored.get("keys", [])
+        where = stored.get("where", [])
+        for values, kind in ((chunks, int), (keys, str), (where, str)):
+            if not isinstance(values, list) or not all(type(each) is kind for each in values):
+                raise ValueError(f"{values!r} is no list of {kind.__name__}")
+        scope = cls(tuple(chunks), tuple(keys), tuple(Condition.parse(text) for text in where))
+        if scope.stored() != stored:
+            raise ValueError(f"{stored!r} says more than one thing")
+        return scope
 
     def matches(self, record: msgspec.Raw) -> bool:
         """Whether a stored record meets all conditions.
@@ -122,12 +164,7 @@ class Scope:
         if not self.where:
             return True
         fields = msgspec.json.decode(record)
-        try:
-            return all(each.holds(fields) for each in self.where)
-        except (KeyError, TypeError) as error:
-            raise UsageError(
-                f"the records have no field {error}: --where names one of {', '.join(fields)}."
-            ) from None
+        return all(each.holds(fields) for each in self.where)
 
     def __str__(self) -> str:
         if self.keys:
@@ -151,9 +188,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+def _number(value: Any) -> Decimal | None:
+    """A number, or text that is one; decimals are stored as text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Decimal(str(value))
+    return Decimal(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None

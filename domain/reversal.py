@@ -34,6 +34,8 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     posting date where one was named (ISO), ``code`` and ``text`` the reason, ``digest`` the plan's,
     ``approvals`` how many others must agree. ``records`` and ``net`` are what it would do;
     ``as_of`` is the position of the log's last event then: what was posted later is not meant.
+    ``undoes``: whether the job had a handler then; without one records with an effect are not meant
+    either.
     """
 
     TOPIC: ClassVar[str] = "storno.ReversalRequested.v1"
@@ -51,6 +53,7 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     net: tuple[NetLine, ...]
     approvals: int
     actor: Actor
+    undoes: bool = False
 
 
 class ReversalApproved(Event, frozen=True, kw_only=True, omit_defaults=True):

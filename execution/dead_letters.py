@@ -10,7 +10,7 @@ from typing import Any
 from ..domain import dead_letter as dead_letters
 from ..domain import run as runs
 from ..domain.dead_letter import DeadLetter
-from ..domain.entry import Chart, PostingRules
+from ..domain.entry import Chart
 from ..domain.errors import (
     ConflictError,
     ExpectationFailedError,
@@ -18,7 +18,7 @@ from ..domain.errors import (
     StreamConflictError,
     UsageError,
 )
-from ..domain.events import Actor, Counts, Event
+from ..domain.events import Actor, Counts, Event, RecordCorrected
 from ..domain.ids import ChunkId, RunId
 from ..domain.run import RunState
 from ..projections.changes import Recorded
@@ -39,7 +39,7 @@ from .retrying import InterruptedRetryError
 from .sealing import seal
 from .signals import StopFlag, stopping
 from .trying_out import try_out
-from .wiring import parts
+from .wiring import parts, posting_rules
 
 DISCARDED_AT_ONCE = 1_000
 """Dead letters given up in one commit."""
@@ -247,7 +247,7 @@ class Working:
         parameters = self.job.parse_parameters(self.parameters)
         return LetterPreparer(
             **parts(journal, self.job, self.run, parameters, state.attempt),
-            rules=PostingRules(self.job.book, self.job.rounding, self.chart),
+            rules=posting_rules(journal, self.job, self.chart),
             feed=Feed(self.job.source),
             partition="",
             flag=flag,
@@ -333,7 +333,7 @@ def _as_corrected(letter: Letter, moves: tuple[Event, ...]) -> Letter:
     """The letter after its correction; as it is where that changes nothing."""
     known = letter.letter
     for event in moves:
-        assert isinstance(event, dead_letters.RecordCorrected), "an edit is a correction"
+        assert isinstance(event, RecordCorrected), "an edit is a correction"
         known = replace(known, status=dead_letters.Status.CORRECTED, correction=event)
     return replace(letter, letter=known)
 

@@ -188,7 +188,7 @@ def refuse_if_tried(journal: Journal, run: RunId) -> None:
     _refuse_if_tried(journal, run)
 
 
-def _refuse_if_tried(journal: Journal, run: RunId, but: str = "") -> str:
+def _refuse_if_tried(journal: Journal, run: Held, but: str = "") -> str:
     """The same; gives the holder that is gone, empty where there was none."""
     lease = journal.lease(_retry_lease(run))
     if lease is None:
@@ -207,11 +207,11 @@ def _refuse_if_tried(journal: Journal, run: RunId, but: str = "") -> str:
     raise _tried(run, f"process {worker.pid} on {worker.host}")
 
 
-def _retry_lease(run: RunId) -> str:
+def _retry_lease(run: Held) -> str:
     return f"retry/{run}"
 
 
-def _tried(run: RunId, who: str) -> ConflictError:
+def _tried(run: Held, who: str) -> ConflictError:
     return ConflictError(
         f"the dead letters of run {run} are being tried again by {who}: wait for it."
     )

@@ -6,9 +6,13 @@ import getpass
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
+from ..domain.access import actor_name
 from ..domain.errors import UsageError
 from ..domain.events import Actor, Worker
 
@@ -73,17 +77,31 @@ def _same_namespace(worker: Worker) -> bool:
     return worker.boot_id.partition(":")[2] == _boot_id().partition(":")[2] != ""
 
 
-def resolve_actor(name: str | None = None) -> Actor:
+def resolve_actor(
+    given: Actor | str | None = None, environment: Mapping[str, str] | None = None
+) -> Actor:
     """The person or system that acts: as given, else ``STORNO_ACTOR``, else the system's user.
 
+    Args:
+        environment: the process's where not given.
+
     Raises:
-        UsageError: the name is empty.
+        UsageError: the name is blank, unprintable or too long.
     """
+    if isinstance(given, Actor):
+        return msgspec.structs.replace(given, name=actor_name(given.name))
+    variables = os.environ if environment is None else environment
+    user = _os_user()
+    chosen = given if given is not None else variables.get(ACTOR_VARIABLE) or user
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid-{os.getuid()}"
-    chosen = name if name is not None else os.environ.get(ACTOR_VARIABLE) or user
-    if not chosen.strip():
-        raise UsageError(f"the actor is empty: give --actor NAME or set {ACTOR_VARIABLE}.")
-    return Actor(name=chosen.strip(), os_user=user, host=socket.gethostname())
+        name = actor_name(chosen)
+    except UsageError as error:
+        raise UsageError(f"{error} Give it with --actor NAME or by {ACTOR_VARIABLE}.") from None
+    return Actor(name=name, os_user=user, host=socket.gethostname())
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid-{os.getuid()}"

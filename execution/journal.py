@@ -174,11 +174,13 @@ class Journal:
         with self.talking():
             return bool(self._log.read_stream(stream))
 
-    def calendar(self) -> Calendar:
-        """Which months of which books are closed."""
+    def calendar(self, as_of: int | None = None) -> Calendar:
+        """Which months of which books are closed, or were at a position of the log."""
         states: dict[Period, PeriodState] = {}
         with self.talking():
             for row in self._log.read_prefix(PERIODS):
+                if as_of is not None and row.position > as_of:
+                    continue
                 period = Period.of_stream(row.stream)
                 event = decode(row.topic, row.state)
                 states[period] = periods.evolve(states.get(period, PeriodState()), event)
@@ -222,14 +224,25 @@ class Journal:
             head = self._log.head()
         return 0 if head is None else head.last_position
 
-    def posting_commits(self, run: RunId, as_of: int | None = None) -> list[PostingCommit]:
-        """The commits of a run's chunks up to a position of the log, the newest first."""
+    def posting_commits(
+        self, run: RunId, as_of: int | None = None, after: int = 0
+    ) -> list[PostingCommit]:
+        """The commits of a run's chunks up to a position of the log, the newest first.
+
+        Args:
+            after: only those behind this position.
+        """
         with self.talking():
-            return posting_commits(self._store, str(run), as_of)
+            return posting_commits(self._store, str(run), as_of, after)
 
     def events_of(self, commit: PostingCommit) -> Iterator[Row]:
         """The events of a commit, in order, page by page."""
-        position, end = commit.first_position - 1, commit.first_position + commit.count - 1
+        return self.events_between(
+            commit.first_position - 1, commit.first_position + commit.count - 1
+        )
+
+    def events_between(self, position: int, end: int) -> Iterator[Row]:
+        """The events behind a position of the log up to another one, page by page."""
         while position < end:
             with self.talking():
                 rows = self._log.read_log(after_position=position, limit=min(PAGE, end - position))
@@ -237,6 +250,11 @@ class Journal:
                 return
             yield from rows
             position = rows[-1].position
+
+    def chunk_rows(self, run: RunId, partition: str) -> list[Row]:
+        """The events of the chunks of a partition as they are stored, chunk by chunk."""
+        with self.talking():
+            return list(self._log.read_prefix(f"{run.chunks}{partition}/"))
 
     def event(self, stream: str, version: int) -> Row:
         """One event of a stream, which is there, as it is stored."""

@@ -12,10 +12,10 @@ from ..domain.ids import ReversalId, RunId
 from ..domain.policy import ReversalPolicy
 from ..domain.run import RunState
 from ..projections.changes import Recorded
+from .identity import resolve_actor
 from .job import Job
 from .journal import Journal
-from .planning import make_plan
-from .project import resolve_actor
+from .planning import make_plan, undoes
 from .reversals import requested
 
 REASON = "run-failed"
@@ -53,12 +53,12 @@ def on_failure(
     if job.on_failure != "reverse":
         return None
     as_of = journal.position()
-    plan = make_plan(journal, Request(str(run), Scope(), policy.form_for()), job)
+    plan = make_plan(journal, Request(str(run), Scope(), policy.form_for()), job, as_of=as_of)
     if not plan.reversible:
         return None
     approvals = 0 if job.on_failure_approved else policy.approvals_for(plan.debits())
     name = journal.next_reversal()
-    event = requested(plan, REASON, why, approvals, system_actor(), as_of)
+    event = requested(plan, REASON, why, approvals, system_actor(), as_of, undoes=undoes(job))
     moves = () if approvals else runs.begin_reversal(failed, name)
     return StandingRule(name, moves, (Recorded(ReversalId(name).stream, 1, event),))
 

@@ -14,9 +14,9 @@ from ..domain.dead_letter import DeadLetter
 from ..domain.errors import UsageError
 from ..domain.events import RecordFailed
 from ..domain.record import Record, encode_value
+from ..domain.suggest import did_you_mean
 from .draw import CUT, MAX_PAYLOAD_CHARACTERS
 from .job import Job
-from .suggest import did_you_mean
 
 RAW = "invalid-record"
 """The error of a record whose payload is what was read; of any other it is what it was made of."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from ..compensations.scope import Scope
 from ..domain.codec import decode
-from ..domain.events import RecordSucceeded
+from ..domain.events import NO_OUTPUT, RecordSucceeded
 from ..domain.ids import RunId, key_of, record_stream
 from ..domain.record import NEW, RecordState, evolve
 from .journal import Journal, PostingCommit, Row
@@ -17,18 +20,38 @@ BATCH = 1_000
 """Postings taken back in one commit."""
 
 
+class DatedEntry(msgspec.Struct, frozen=True, gc=False):
+    """Of a stored entry, what decides when its reversal is posted."""
+
+    book: str
+    posting: dt.date
+
+
+class Outline(msgspec.Struct, frozen=True, gc=False):
+    """Of a stored posting, what a plan's digest is made of: the rest is not even read."""
+
+    run: str
+    key: str | None = None
+    entries: tuple[DatedEntry, ...] = ()
+    output: msgspec.Raw = NO_OUTPUT
+
+
+_outline = msgspec.json.Decoder(Outline).decode
+
+
 class Posting(NamedTuple):
     """A posting of a record.
 
     Attributes:
         version: of the posting in its stream.
         last: the stream's version, behind which the reversal is appended.
+        event: whole, or in outline.
     """
 
     stream: str
     version: int
     last: int
-    event: RecordSucceeded
+    event: Any
 
     @property
     def key(self) -> str:
@@ -54,22 +77,33 @@ class Postings:
 
     Args:
         as_of: only those made up to this position of the log; None for all.
+        after: of a run's chunks only those made behind this position.
+        in_haste: read them in outline, where that will do.
     """
 
     def __init__(
-        self, journal: Journal, run: RunId, scope: Scope, as_of: int | None = None
+        self,
+        journal: Journal,
+        run: RunId,
+        scope: Scope,
+        as_of: int | None = None,
+        *,
+        after: int = 0,
+        in_haste: bool = False,
     ) -> None:
         self._journal = journal
         self._run = run
         self._scope = scope
         self._as_of = as_of
+        self._after = after
+        self._in_haste = in_haste and not scope.where
 
-    def batches(self) -> Iterator[list[Posting]]:
-        """As they were posted, whatever happened to them since; a thousand at a time."""
+    def batches(self, size: int = BATCH) -> Iterator[list[Posting]]:
+        """As they were posted, whatever happened to them since; so many at a time."""
         batch: list[Posting] = []
         for posting in self._each():
             batch.append(posting)
-            if len(batch) == BATCH:
+            if len(batch) == size:
                 yield batch
                 batch = []
         if batch:
@@ -95,7 +129,7 @@ class Postings:
         if self._scope.keys:
             yield from self._of_keys()
             return
-        for commit in self._journal.posting_commits(self._run, self._as_of):
+        for commit in self._journal.posting_commits(self._run, self._as_of, self._after):
             if self._holds(commit):
                 for row in self._journal.events_of(commit):
                     yield from self._posting(row)
@@ -108,11 +142,12 @@ class Postings:
         """The posting that a stored event is, where it is one of the run's and in the scope."""
         if not row.topic.startswith("storno.RecordSucceeded."):
             return
-        event = decode(row.topic, row.state)
-        if (
-            isinstance(event, RecordSucceeded)
-            and event.run == self._run.name
-            and self._scope.matches(event.record)
+        if self._in_haste and row.topic == RecordSucceeded.TOPIC:
+            event: Any = _outline(row.state)
+        else:
+            event = decode(row.topic, row.state)
+        if event.run == self._run.name and (
+            not self._scope.where or self._scope.matches(event.record)
         ):
             yield Posting(row.stream, row.version, row.version, event)
 

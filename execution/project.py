@@ -5,29 +5,27 @@ A flag beats the environment, the environment beats storno.toml, storno.toml bea
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import socket
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
+from ..domain.access import Role, Roles, actor_name
 from ..domain.entry import Chart
 from ..domain.errors import DefinitionError, UsageError
-from ..domain.events import Actor
 from ..domain.policy import ReversalPolicy
+from ..domain.reversal import Form
 from ..domain.suggest import did_you_mean
 
 SETTINGS_FILE = "storno.toml"
 DEFAULT_STORE = "sqlite:///storno.db"
 STORE_VARIABLE = "STORNO_STORE"
-ACTOR_VARIABLE = "STORNO_ACTOR"
 
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)")
 
@@ -43,6 +41,23 @@ class ChartSettings(_Table):
     books: tuple[str, ...] = ()
 
 
+class RoleSettings(_Table):
+    """``[roles]``: the names of the actors who have each role."""
+
+    operator: tuple[str, ...] = ()
+    approver: tuple[str, ...] = ()
+    auditor: tuple[str, ...] = ()
+
+
+class ReversalSettings(_Table):
+    """``[reversals]``: what ``ReversalPolicy`` holds, which also checks the values."""
+
+    approvals: StrictInt | None = None
+    above: dict[str, Any] | None = None
+    reasons: tuple[str, ...] | None = None
+    form: str | None = None
+
+
 class Settings(_Table):
     """What storno.toml may hold.
 
@@ -50,11 +65,22 @@ class Settings(_Table):
         store: the URL of the store; a relative SQLite path starts at the file's folder.
         jobs: files (``jobs.py``) and modules (``package.module``) that define jobs.
         chart: accounts and books; empty ones allow any.
+        roles: who may do what; without any, everybody may do everything.
+        reversals: what reversals ask for, where a job does not say otherwise.
     """
 
     store: str | None = None
     jobs: tuple[str, ...] = ()
     chart: ChartSettings = ChartSettings()
+    roles: RoleSettings = RoleSettings()
+    reversals: ReversalSettings = ReversalSettings()
+
+
+_TABLES: dict[str, type[BaseModel]] = {
+    "chart": ChartSettings,
+    "roles": RoleSettings,
+    "reversals": ReversalSettings,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +143,14 @@ class Project:
         return Chart(self.settings.chart.accounts, self.settings.chart.books)
 
     @property
+    def roles(self) -> Roles:
+        """Who may do what."""
+        return _roles(self.settings.roles)
+
+    @property
     def reversals(self) -> ReversalPolicy:
-        """What reversals ask for, where the job does not say otherwise."""
-        return ReversalPolicy()
+        """What reversals ask for; ``overridden_by`` what the job says is what holds."""
+        return _policy(self.settings.reversals)
 
     @property
     def values(self) -> tuple[Setting, ...]:
@@ -128,14 +159,35 @@ class Project:
         return (
             Setting("project", str(self.root), SETTINGS_FILE if self.file else "current folder"),
             Setting("store", without_password(self.store.value), self.store.origin),
-            self._listed("jobs", self.settings.jobs, self.settings),
+            self._listed("jobs", self.settings.jobs, self.settings, empty="none"),
             self._listed("chart.accounts", chart.accounts, chart),
             self._listed("chart.books", chart.books, chart),
+            *self._of_roles(),
+            *self._of_reversals(),
         )
 
-    def _listed(self, name: str, values: tuple[str, ...], table: BaseModel) -> Setting:
+    def _of_roles(self) -> Iterator[Setting]:
+        roles = self.settings.roles
+        if not roles.model_fields_set:
+            yield Setting("roles", "none: everybody may do everything", "default")
+            return
+        for role in Role:
+            names = tuple(sorted(self.roles.members.get(role, ())))
+            yield self._listed(f"roles.{role}", names, roles, empty="nobody")
+
+    def _of_reversals(self) -> Iterator[Setting]:
+        policy, table = self.reversals, self.settings.reversals
+        limits = tuple(f"{currency} {amount:f}" for currency, amount in policy.limits.items())
+        yield self._listed("reversals.approvals", (str(policy.approvals or 0),), table)
+        if limits:
+            yield self._listed("reversals.above", limits, table)
+        yield self._listed("reversals.reasons", policy.codes, table)
+        yield self._listed("reversals.form", (policy.form_for(),), table)
+
+    def _listed(
+        self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
+    ) -> Setting:
         given = name.rpartition(".")[2] in table.model_fields_set
-        empty = "none" if name == "jobs" else "any"
         return Setting(name, ", ".join(values) or empty, SETTINGS_FILE if given else "default")
 
 
@@ -143,8 +195,18 @@ def read_settings(file: Path) -> Settings:
     """The settings of a storno.toml.
 
     Raises:
-        DefinitionError: it is no TOML, or a key is unknown or of the wrong type.
+        DefinitionError: it is no TOML, or a key is unknown, or its value cannot be meant.
     """
+    settings = _parsed(file)
+    try:
+        _roles(settings.roles)
+        _policy(settings.reversals)
+    except UsageError as error:
+        raise DefinitionError(f"{file}: {error}") from None
+    return settings
+
+
+def _parsed(file: Path) -> Settings:
     try:
         return Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -156,18 +218,24 @@ def read_settings(file: Path) -> Settings:
         raise DefinitionError(f"{file}: {faults}") from None
 
 
-def resolve_actor(name: str | None, environment: Mapping[str, str] | None = None) -> Actor:
-    """Who acts: ``name``, else STORNO_ACTOR, else the operating system's user.
+def _roles(table: RoleSettings) -> Roles:
+    members: dict[Role, frozenset[str]] = {}
+    for role in Role:
+        if role in table.model_fields_set:
+            try:
+                members[role] = frozenset(map(actor_name, getattr(table, role)))
+            except UsageError as error:
+                raise UsageError(f"roles.{role}: {error}") from None
+    return Roles(members)
 
-    Raises:
-        UsageError: the name is empty or unprintable.
-    """
-    variables = os.environ if environment is None else environment
-    user = _os_user()
-    actor = name if name is not None else variables.get(ACTOR_VARIABLE) or user
-    if not actor.strip() or not actor.isprintable():
-        raise UsageError(f"{actor!r} is no name of an actor: give one with --actor NAME.")
-    return Actor(name=actor, os_user=user, host=socket.gethostname())
+
+def _policy(table: ReversalSettings) -> ReversalPolicy:
+    return ReversalPolicy(
+        approvals=table.approvals,
+        above=table.above,
+        reasons=table.reasons,
+        form=cast("Form | None", table.form),  # the policy refuses what is none
+    )
 
 
 def without_password(url: str) -> str:
@@ -198,7 +266,8 @@ def _fault(error: ErrorDetails) -> str:
     key = ".".join(path)
     if error["type"] != "extra_forbidden":
         return f"{key}: {_lowered(error['msg'])}, not {_shown(error['input'])}."
-    known = tuple(ChartSettings.model_fields if path[0] == "chart" else Settings.model_fields)
+    table = _TABLES[path[0]] if len(path) > 1 else Settings
+    known = tuple(table.model_fields)
     return f"unknown key {key!r}.{did_you_mean(path[-1], known)} Known: {', '.join(known)}."
 
 
@@ -210,10 +279,3 @@ def _lowered(message: str) -> str:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _os_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid-{os.getuid()}"

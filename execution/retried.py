@@ -111,6 +111,7 @@ class LetterPreparer(Preparer):
             end=True,
             drawn=drawn,
             work=self._work(item, drawn, tries),
+            rules=self.rules,
             batch_size=len(chosen),
         )
 

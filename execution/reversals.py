@@ -30,7 +30,8 @@ from ..domain.run import Status
 from ..projections.changes import Recorded
 from .job import Job
 from .journal import Journal, Store
-from .planning import make_plan, why_nothing
+from .plan import PARTITION
+from .planning import digest_now, make_plan, undoes, why_nothing
 from .sealing import seal
 
 SUBMIT_TRIES = 10
@@ -55,13 +56,21 @@ def plan_reversal(
         job: the run's; needed where its records had effects.
 
     Raises:
-        NotFoundError: there is no such run.
+        NotFoundError: there is no such run, or it has no such chunk.
         UsageError: a condition names no field.
     """
-    journal = Journal(store)
+    return _plan(Journal(store), Request(str(run), scope or Scope(), form, date), job)
+
+
+def _plan(journal: Journal, request: Request, job: Job | None, *, as_of: int | None = None) -> Plan:
+    run, chunks = RunId.parse(request.run), request.scope.chunks
     if journal.run(run).status is Status.NEW:
         raise NotFoundError(f"there is no run {run}: see 'storno runs'.")
-    return make_plan(journal, Request(str(run), scope or Scope(), form, date), job)
+    unknown = set(chunks).difference(journal.chunks(run, PARTITION)) if chunks else set()
+    if unknown:
+        named = ", ".join(map(str, sorted(unknown)))
+        raise NotFoundError(f"run {run} has no chunk {named}: see 'storno show {run} --chunks'.")
+    return make_plan(journal, request, job, as_of=as_of)
 
 
 def posting_run(store: Store, job: str, keys: Sequence[str]) -> RunId:
@@ -120,16 +129,16 @@ def submit_reversal(
     if not text.strip():
         raise UsageError("a reversal needs a reason in words: add --reason TEXT.")
     journal = Journal(store)
-    run = RunId.parse(request.run)
     as_of = journal.position()
-    plan = plan_reversal(store, run, request.scope, form=request.form, date=request.date, job=job)
+    plan = _plan(journal, request, job, as_of=as_of)
     if digest is not None and digest != plan.digest:
         raise PlanChangedError(
             "what the reversal would do has changed since it was planned: plan it anew."
         )
     if not plan.reversible:
         raise ConflictError(f"there is nothing to take back: {why_nothing(plan)}.")
-    event = requested(plan, code, text, policy.approvals_for(plan.debits()), actor, as_of)
+    approvals = policy.approvals_for(plan.debits())
+    event = requested(plan, code, text, approvals, actor, as_of, undoes=undoes(job))
     for _ in range(SUBMIT_TRIES):
         name = journal.next_reversal()
         try:
@@ -141,9 +150,14 @@ def submit_reversal(
 
 
 def requested(
-    plan: Plan, code: str, text: str, approvals: int, actor: Actor, as_of: int
+    plan: Plan, code: str, text: str, approvals: int, actor: Actor, as_of: int, *, undoes: bool
 ) -> ReversalRequested:
-    """The event that asks for what a plan says."""
+    """The event that asks for what a plan says.
+
+    Args:
+        as_of: the position of the log up to which the plan looked.
+        undoes: whether effects can be undone.
+    """
     request, run = plan.request, RunId.parse(plan.request.run)
     return ReversalRequested(
         job=run.job,
@@ -160,6 +174,7 @@ def requested(
         net=plan.net_lines(),
         approvals=approvals,
         actor=actor,
+        undoes=undoes,
     )
 
 
@@ -175,7 +190,7 @@ def approve_reversal(
     """
     journal = Journal(store)
     state = existing(journal, name)
-    digest = make_plan(journal, request_of(state), job, own=name).digest
+    digest = digest_now(journal, request_of(state), job, own=name)
     return _append(journal, name, state, reversals.approve(state, actor, digest))
 
 

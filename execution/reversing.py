@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..compensations.entries import Dates
 from ..compensations.plan import Plan
 from ..compensations.scope import Scope
 from ..domain import reversal as reversals
 from ..domain import run as runs
+from ..domain.dead_letter import of_reversal
 from ..domain.errors import (
     ConflictError,
     ExpectationFailedError,
@@ -42,6 +44,7 @@ from ..domain.reversal import (
     ReversalStatus,
     ReversalStopped,
 )
+from ..projections import ledger
 from ..projections.changes import Recorded
 from ..projections.dead_letters import REVERSED
 from . import retrying
@@ -52,16 +55,17 @@ from .holding import Hold, refuse_if_held
 from .identity import this_worker
 from .job import Job
 from .journal import Journal, Store
-from .planning import make_plan
-from .postings import Posting, Postings
+from .planning import digest_now, make_plan, undoes
+from .postings import BATCH, Posting, Postings
 from .results import FencedError, Observer, Silent
 from .reversals import existing, request_of
 from .sealing import Bulk, Sealed, seal
 from .signals import StopFlag, stopping
 from .taking_back import TakingBack
-from .undoing import Undoer
+from .undoing import Failure, Undoer
 
 LEASE_SECONDS = 60.0
+"""Where the job, which says otherwise, is not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class Execution:
         self.job = job
         self.observer = observer
         self.flag = flag
+        self.lease_seconds = LEASE_SECONDS if job is None else job.lease_seconds
         self.reversed = 0
         self.failed = 0
         self.standing = 0
@@ -169,12 +174,12 @@ class Execution:
             if not state.attempt:
                 self._refuse_changed_plan()
             attempt = state.attempt + 1
-            with Hold(self.journal, reversal, attempt, str(worker), LEASE_SECONDS) as hold:
+            with Hold(self.journal, reversal, attempt, str(worker), self.lease_seconds) as hold:
                 state = self._begin(state, moves)
                 hold.begin()
                 state = self._work(state)
         else:
-            self.reversed = self.requested.records
+            self._count_on()
         return ReversalResult(
             reversal=self.name,
             run=self.run,
@@ -187,8 +192,9 @@ class Execution:
         )
 
     def _refuse_changed_plan(self) -> None:
-        plan = make_plan(self.journal, self.request, self.job, own=self.name)
-        if plan.digest != self.requested.digest:
+        digest = digest_now(self.journal, self.request, self.job, own=self.name)
+        if digest != self.requested.digest:
+            plan = make_plan(self.journal, self.request, self.job, own=self.name)
             raise PlanChangedError(f"reversal {self.name} was not begun: {self._difference(plan)}")
 
     def _difference(self, plan: Plan) -> str:
@@ -241,13 +247,14 @@ class Execution:
                 self.name,
                 state.attempt,
                 self.request,
-                self.requested.as_of,
+                self.requested,
+                Dates(self.journal.calendar(self.requested.as_of), self.request.date),
                 postings,
                 undoer,
                 self.journal.calendar(),
             )
             flights: Flights[_Chunk] = Flights(committer, self._settle)
-            for batch in postings.batches():
+            for batch in postings.batches(self._batch_size):
                 if self.flag:
                     break
                 bulk = self.taking.in_haste(batch, self._chunk_id.label)
@@ -262,6 +269,13 @@ class Execution:
                 flights.send(chunk, chunk.sealed, self._expect(chunk, before))
             flights.land()
         return self._end()
+
+    @property
+    def _batch_size(self) -> int:
+        """Where handlers are called, no more than the job's chunks have is done twice."""
+        if self.job is None or not undoes(self.job):
+            return BATCH
+        return min(BATCH, self.job.chunk_size)
 
     def _undoer(self) -> AbstractContextManager[Undoer]:
         return Undoer.of(
@@ -280,11 +294,10 @@ class Execution:
 
     def _with_care(self, batch: Sequence[Posting]) -> None:
         """Decide on a batch by what its records' streams hold, until its commit is in the store."""
-        done: dict[str, msgspec.Raw] = {}
+        done: dict[str, msgspec.Raw | Failure] = {}
         for _ in range(COMMIT_TRIES):
             decided = self.taking.with_care(batch, self._chunk_id.label, done)
             if not decided.events:
-                self.failed += decided.waiting
                 self.standing += decided.standing
                 return
             reversed_now = sum(isinstance(each.event, RecordReversed) for each in decided.events)
@@ -294,7 +307,6 @@ class Execution:
             error = self._append(chunk)
             if error is None or self._is_in(chunk, error):
                 self._account(chunk)
-                self.failed += decided.waiting
                 return
         raise ConflictError(
             f"reversal {self.name} met other writers {COMMIT_TRIES} times: see who else works on "
@@ -326,7 +338,7 @@ class Execution:
         started = ChunkStarted(
             attempt=attempt,
             worker=str(this_worker()),
-            lease_seconds=LEASE_SECONDS,
+            lease_seconds=self.lease_seconds,
             first_offset={},
             first_ordinal=ordinal,
         )
@@ -340,9 +352,8 @@ class Execution:
     def _expect(self, chunk: _Chunk, under_way: Sequence[str]) -> dict[str, int]:
         """The reversal is ours, the periods stand as we know them, what is before it is in."""
         expect = {ReversalId(self.name).stream: self.state.version}
-        for book, _, _, _, posting, _ in chunk.sealed.changes.movements:
-            stream, version = self.taking.calendar.expectation(book, posting)
-            expect[stream] = version
+        months = ledger.months(chunk.sealed.changes.movements)
+        expect |= self.taking.calendar.expectations(months)
         if under_way:
             expect[under_way[-1]] = 2
         return expect
@@ -370,10 +381,8 @@ class Execution:
                 f"reversal {self.name} was taken over, it is {state.status}: this worker's chunk "
                 "was refused whole, nothing of it is written."
             )
-        self.taking.calendar = retrying.store_call(self.journal.calendar)
-        before = self.reversed
+        self.taking.follow(retrying.store_call(self.journal.calendar))
         retrying.store_call(self._count_on)
-        self.reversed = before
         return False
 
     def _account(self, chunk: _Chunk) -> None:
@@ -388,6 +397,12 @@ class Execution:
     def _end(self) -> ReversalState:
         """Write down how it ended, for the reversal and for its run."""
         attempt = self.state.attempt
+        # What the store has counts: an answer may have been lost, and a person may have settled
+        # something, or posted anew what was set aside.
+        retrying.store_call(self._count_on)
+        self.failed = len(
+            retrying.store_call(lambda: self.journal.dead_letter_places(run=of_reversal(self.name)))
+        )
         event: Event
         if self.flag:
             event = ReversalStopped(attempt=attempt, why=self.flag.why, failed=self.failed)
@@ -398,7 +413,7 @@ class Execution:
         events = [Recorded(ReversalId(self.name).stream, self.state.version + 1, event)]
         if not self.flag:
             run = retrying.store_call(lambda: self.journal.run(self.run))
-            standing = self.standing if self.request.scope.is_whole else self._still_standing()
+            standing = retrying.store_call(self._still_standing)
             moves = runs.end_reversal(run, self.name, self.reversed, standing)
             events += [
                 Recorded(self.run.stream, run.version + n, move) for n, move in enumerate(moves, 1)
@@ -410,9 +425,14 @@ class Execution:
         return reversals.evolve(self.state, event)
 
     def _still_standing(self) -> int:
-        """How many of the run's postings are in force, whatever the reversal was about."""
-        postings = Postings(self.journal, self.run, Scope())
-        count = 0
+        """How many of the run's postings are in force, whatever the reversal was about.
+
+        Where it was about all of them, only those are looked at that were made since.
+        """
+        whole = self.request.scope.is_whole
+        after = self.requested.as_of if whole else 0
+        postings = Postings(self.journal, self.run, Scope(), after=after)
+        count = self.standing if whole else 0
         for batch in postings.batches():
             untouched, changed = postings.look(batch)
             count += len(untouched) + sum(each.state.posting is not None for each in changed)

@@ -63,7 +63,7 @@ def run_job(  # noqa: PLR0913 - what is special about a run is named where it is
     check_compensation(job)
     parsed = job.parse_parameters(parameters)
     journal = Journal(store)
-    who = actor if isinstance(actor, Actor) else resolve_actor(actor)
+    who = resolve_actor(actor)
     source = job.source.bind(parsed.model_dump(), base=base, required=_required(job))
     starting = Starting(
         journal, job, parsed, job.run_id(parsed), source, who, options, observer or Silent(),
@@ -74,24 +74,26 @@ def run_job(  # noqa: PLR0913 - what is special about a run is named where it is
         return starting.go(flag)
 
 
-def stop_run(store: Store, run: RunId, actor: Actor, reason: str) -> None:
+def stop_run(store: Store, run: RunId, actor: Actor | str | None, reason: str) -> None:
     """Ask a running run to stop at the end of its current chunk."""
     journal = Journal(store)
+    who = resolve_actor(actor)
     state = _existing(journal, run)
-    _append_to_run(journal, run, state, runs.request_stop(state, actor, reason))
+    _append_to_run(journal, run, state, runs.request_stop(state, who, reason))
 
 
-def abandon_run(store: Store, run: RunId, actor: Actor, reason: str) -> None:
+def abandon_run(store: Store, run: RunId, actor: Actor | str | None, reason: str) -> None:
     """End a run for good.
 
     Raises:
         ConflictError: somebody who lives works on it.
     """
     journal = Journal(store)
+    who = resolve_actor(actor)
     state = _existing(journal, run)
     if state.status is Status.RUNNING:
         refuse_if_held(journal, run, state)
-    _append_to_run(journal, run, state, runs.abandon(state, actor, reason))
+    _append_to_run(journal, run, state, runs.abandon(state, who, reason))
 
 
 def _existing(journal: Journal, run: RunId) -> RunState:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
-from ..domain.entry import Chart, PostingRules
+from ..domain.entry import Chart
 from ..domain.errors import (
     ConflictError,
     InputChangedError,
@@ -40,7 +40,7 @@ from .sealing import seal
 from .signals import StopFlag
 from .sources.base import Source
 from .tally import Tally
-from .wiring import parts
+from .wiring import parts, posting_rules
 
 START_TRIES = 10
 
@@ -238,13 +238,7 @@ class Starting:
     def _preparer(self, feed: Feed, attempt: int, flag: StopFlag) -> Preparer:
         return Preparer(
             **parts(self.journal, self.job, self.run, self.parameters, attempt),
-            rules=PostingRules(
-                self.job.book,
-                self.job.rounding,
-                self.chart,
-                self.job.closed_period,
-                self.journal.calendar(),
-            ),
+            rules=posting_rules(self.journal, self.job, self.chart),
             feed=feed,
             partition=PARTITION,
             flag=flag,

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from ..compensations.entries import posting_date, reversing
+from ..compensations.entries import Dates, reversing
 from ..compensations.plan import Request
 from ..domain.events import Event, RecordReversalFailed, RecordReversed
 from ..domain.period import Calendar
+from ..domain.reversal import ReversalRequested
 from ..projections.changes import Recorded
-from .postings import Posting, Postings
+from .postings import Changed, Posting, Postings
+from .retrying import InterruptedRetryError
 from .sealing import Bulk
 from .undoing import Failure, Undoer
 
 
 class Outcomes(NamedTuple):
-    """What is to be done about a batch.
+    """What is to be done about a batch, or about the beginning of one where a stop was asked for.
 
     Attributes:
-        waiting: how many an earlier attempt set aside, and still stand so.
         standing: how many stay in force.
     """
 
     events: list[Recorded]
-    waiting: int
     standing: int
 
 
@@ -37,17 +37,28 @@ class TakingBack:
 
     Attributes:
         reversal: its name.
-        as_of: the position of the log at which it was requested.
+        requested: what was asked for, and when.
+        planned: the dates of what is taken back, as they were to be then.
         calendar: which months are closed; read anew where a commit is refused.
     """
 
     reversal: str
     attempt: int
     request: Request
-    as_of: int
+    requested: ReversalRequested
+    planned: Dates
     postings: Postings
     undoer: Undoer
     calendar: Calendar
+    dates: Dates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.follow(self.calendar)
+
+    def follow(self, calendar: Calendar) -> None:
+        """Decide by this calendar from now on."""
+        self.calendar = calendar
+        self.dates = Dates(calendar, self.request.date)
 
     def in_haste(self, batch: Sequence[Posting], chunk: str) -> Bulk | None:
         """Take postings back as if nothing happened to them since; a conflict tells if it did.
@@ -71,55 +82,79 @@ class TakingBack:
         return bulk
 
     def with_care(
-        self, batch: Sequence[Posting], chunk: str, done: dict[str, msgspec.Raw]
+        self, batch: Sequence[Posting], chunk: str, done: dict[str, msgspec.Raw | Failure]
     ) -> Outcomes:
         """Look where each record stands, take back what is in force, set aside what cannot be.
 
         Args:
             chunk: the label of the reversal's chunk.
-            done: stream to what its handler returned: it is not called again, however often the
-                batch is decided; added to.
+            done: stream to what came of calling its handler: it is not called again, however often
+                the batch is decided; added to.
         """
         untouched, changed = self.postings.look(batch)
         events: list[Recorded] = []
-        waiting = standing = 0
-        for posting in untouched:
-            if self._is_irreversible(posting):
-                standing += 1
-                continue
-            event: Event = self._undone(posting, chunk, done)
-            events.append(Recorded(posting.stream, posting.last + 1, event))
-        for posting, state, reversed_at in changed:
-            if self.reversal in (state.settled_for, state.reversed_by):
-                standing += state.posting is not None
-                continue
-            if state.posting is None and reversed_at <= self.as_of:
-                continue  # the plan has said so
-            if state.posting is not None and self._is_irreversible(posting):
-                standing += 1
-                continue
-            if state.posting is not None:
-                event = self._undone(posting, chunk, done)
-            elif state.set_aside is not None and state.set_aside.reversal == self.reversal:
-                waiting += 1
-                continue
-            else:
-                why = f"reversal {state.reversed_by} took it back meanwhile"
-                event = self._set_aside(posting, chunk, "already-reversed", why)
-            events.append(Recorded(posting.stream, posting.last + 1, event))
+        standing = 0
+        try:
+            for posting in untouched:
+                if self._is_meant(posting):
+                    events.append(self._taken(posting, chunk, done))
+                else:
+                    standing += 1
+            for each in changed:
+                event = self._of_changed(each, chunk, done)
+                if event is not None:
+                    events.append(event)
+                elif each.state.posting is not None:
+                    standing += 1
+        except InterruptedRetryError:
+            pass  # what was done until then is committed, the rest is for the next attempt
         failures = [each.event for each in events if isinstance(each.event, RecordReversalFailed)]
         standing += sum(event.error != "already-reversed" for event in failures)
-        return Outcomes(events, waiting, standing)
+        return Outcomes(events, standing)
 
-    def _is_irreversible(self, posting: Posting) -> bool:
-        """Whether the job says that the effect cannot be undone; every plan has said so."""
-        job = self.undoer.job
-        return job is not None and bool(job.irreversible) and bool(bytes(posting.event.output))
+    def _of_changed(
+        self, changed: Changed, chunk: str, done: dict[str, msgspec.Raw | Failure]
+    ) -> Recorded | None:
+        """What is to be done about a posting that something happened to; None for nothing."""
+        posting, state, reversed_at = changed
+        if self.reversal in (state.settled_for, state.reversed_by) or not self._is_meant(posting):
+            return None
+        if state.posting is not None:
+            return self._taken(posting, chunk, done)
+        if reversed_at <= self.requested.as_of:
+            return None  # the plan has said so
+        if state.set_aside is not None and state.set_aside.reversal == self.reversal:
+            return None  # it waits for a person
+        why = f"reversal {state.reversed_by} took it back meanwhile"
+        event = self._set_aside(posting, chunk, "already-reversed", why)
+        return Recorded(posting.stream, posting.last + 1, event)
+
+    def _is_meant(self, posting: Posting) -> bool:
+        """Whether the plan that was agreed to took it back.
+
+        What it had blocked stays, whatever could be done about it by now.
+        """
+        if bytes(posting.event.output) and not self.requested.undoes:
+            return False
+        return all(
+            self.planned.of(entry.book, entry.posting) is not None
+            for entry in posting.event.entries
+        )
+
+    def _taken(
+        self, posting: Posting, chunk: str, done: dict[str, msgspec.Raw | Failure]
+    ) -> Recorded:
+        event: Event = self._undone(posting, chunk, done)
+        return Recorded(posting.stream, posting.last + 1, event)
 
     def _undone(
-        self, posting: Posting, chunk: str, done: dict[str, msgspec.Raw]
+        self, posting: Posting, chunk: str, done: dict[str, msgspec.Raw | Failure]
     ) -> RecordReversed | RecordReversalFailed:
-        """What takes a posting back, or why that cannot be."""
+        """What takes a posting back, or why that cannot be.
+
+        Raises:
+            InterruptedRetryError: a stop was asked for before its handler was through.
+        """
         event = self._reversed(posting, chunk)
         if event is None:
             why = "no open period takes the reversal: reopen one, then execute it again"
@@ -127,18 +162,20 @@ class TakingBack:
         if not bytes(posting.event.output):
             return event
         if posting.stream not in done:
-            undone = self.undoer.undo(posting)
-            if isinstance(undone, Failure):
-                return self._set_aside(posting, chunk, undone.error, undone.message, undone.tries)
-            done[posting.stream] = undone
-        return msgspec.structs.replace(event, output=done[posting.stream])
+            if self.undoer.flag:
+                raise InterruptedRetryError
+            done[posting.stream] = self.undoer.undo(posting)
+        undone = done[posting.stream]
+        if isinstance(undone, Failure):
+            return self._set_aside(posting, chunk, undone.error, undone.message, undone.tries)
+        return msgspec.structs.replace(event, output=undone)
 
     def _reversed(self, posting: Posting, chunk: str) -> RecordReversed | None:
         """The event that takes a posting back; None where no period takes it."""
-        form, date, event = self.request.form, self.request.date, posting.event
+        form, event = self.request.form, posting.event
         entries = []
         for entry in event.entries:
-            day = posting_date(self.calendar, entry.book, entry.posting, date)
+            day = self.dates.of(entry.book, entry.posting)
             if day is None:
                 return None
             entries.append(reversing(entry, form, day))

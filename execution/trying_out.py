@@ -20,7 +20,6 @@ from .job import Job
 from .journal import Journal
 from .letters import Letter
 from .plan import Item
-from .results import Silent
 from .retried import LetterPreparer, Tried, is_here, outcome_of, outcomes_by_ordinal, sort_out
 from .work import Outcome, TransientError
 
@@ -52,7 +51,7 @@ def try_out(
             job.retry,
             transient=TransientError,
             interrupt=preparer.flag.event,
-            waiting=Silent().retrying,
+            waiting=_silently,
         )
     return tried + refused
 
@@ -82,9 +81,9 @@ def _chunk(
     tried = []
     for index, letter in enumerate(preparer.letters):
         moved_to = drawn.keys[index] if drawn.streams[index] != letter.stream else None
-        event = written.get(letter.ordinal)
-        skipped = event is None and not is_here(drawn, index, states)
-        tried.append(outcome_of(letter, event, moved_to, skipped=skipped))
+        recorded = written.get(letter.ordinal)
+        skipped = recorded is None and not is_here(drawn, index, states)
+        tried.append(outcome_of(letter, recorded, moved_to, skipped=skipped))
     return tried
 
 
@@ -102,3 +101,7 @@ def _as_posted(drawn: Drawn, index: int) -> RecordSucceeded:
         record=msgspec.Raw(encoded),
         digest=digest,
     )
+
+
+def _silently(error: BaseException, tries: int, delay_seconds: float) -> None:
+    """Nobody is told that a chunk is tried out again."""

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 import msgspec
+from pydantic import ValidationError
 
 from ..domain.errors import StornoError
 from ..domain.ids import RunId
@@ -94,7 +95,13 @@ class Undoer:
         job = self.job
         if job is None or job.compensation is None or self.context is None:
             return Failure("no-handler", "the job declares no handler, or is not defined here", 0)
-        record = job.model.model_validate_json(bytes(posting.event.record))
+        try:
+            record = job.model.model_validate_json(bytes(posting.event.record))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"]))
+            message = f"by the job's model of today {where}: {fault['msg']}"
+            return Failure("invalid-record", message, 0)
         output = msgspec.json.decode(posting.event.output)
         self.context.about(posting.key, posting.version)
         tries = 0

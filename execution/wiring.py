@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..domain.entry import Chart, PostingRules
 from ..domain.ids import RunId
 from ..domain.record import Record
 from .context import Context
@@ -38,6 +39,11 @@ def parts(
         "clock": time.monotonic,
         "chunk_seconds": seconds,
     }
+
+
+def posting_rules(journal: Journal, job: Job, chart: Chart) -> PostingRules:
+    """What the job says about its entries, and the periods as they stand now."""
+    return PostingRules(job.book, job.rounding, chart, job.closed_period, journal.calendar())
 
 
 def _context(job: Job, run: RunId, parameters: Parameters, attempt: int) -> Context:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from storno.storage.store import Store
 from storno.storage.views.check import check
 
+from .bookkeeping import book_faults
+
 
 def assert_views_agree(store_url: str) -> None:
     """Every live view equals a rebuild from the events."""
@@ -14,3 +16,9 @@ def assert_views_agree(store_url: str) -> None:
     finally:
         store.close()
     assert not found.total, "\n".join(map(str, found.differences))
+
+
+def assert_books_hold(store_url: str) -> None:
+    """What the events say, read without storno's folds and views, is what correct books say."""
+    faults = book_faults(store_url)
+    assert not faults, "\n".join(faults)

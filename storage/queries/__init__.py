@@ -9,6 +9,7 @@ from .dead_letters import (
     dead_letter_places,
     dead_letters,
     dead_letters_once_of,
+    place_of,
 )
 from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
@@ -46,6 +47,7 @@ __all__ = [
     "dead_letters_once_of",
     "earlier_open_months",
     "periods",
+    "place_of",
     "posted_into",
     "posting_commits",
     "reversal",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -160,6 +160,12 @@ def dead_letter_places(
             chosen.append(table.c.ordinal.between(*between))
         order = (table.c.run, table.c.partition, table.c.ordinal)
         return read(connection, select.where(*chosen).order_by(*order), DeadLetterPlace)
+
+
+def place_of(row: DeadLetterRow) -> DeadLetterPlace:
+    """Where a dead letter is."""
+    names = [field.name for field in fields(DeadLetterPlace)]
+    return DeadLetterPlace(**{name: getattr(row, name) for name in names})
 
 
 def dead_letters_once_of(store: Store, job: str, key: str) -> list[DeadLetterRow]:

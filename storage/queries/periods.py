@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ...domain.dead_letter import of_reversal
 from ...domain.period import Period
-from ...projections.dead_letters import REVERSED, of_reversal
+from ...projections.dead_letters import REVERSED
 from ..store import Store
 from ..views.generation import live_views
 from ..views.tables import MOVEMENTS, ViewTables
@@ -126,4 +127,4 @@ def _unresolved(connection: sa.Connection, views: ViewTables) -> dict[str, int]:
     """Run, or reversal, to the number of dead letters that wait for somebody."""
     table = views["dead_letters"].c
     select = sa.select(table.run, sa.func.count()).where(table.state.in_(_UNRESOLVED))
-    return dict(connection.execute(select.group_by(table.run)).tuples().all())
+    return dict(connection.execute(select.group_by(table.run)).all())

@@ -31,11 +31,14 @@ class PostingCommit:
     chunk: int
 
 
-def posting_commits(store: Store, run: str, as_of: int | None = None) -> list[PostingCommit]:
+def posting_commits(
+    store: Store, run: str, as_of: int | None = None, after: int = 0
+) -> list[PostingCommit]:
     """The commits of a run's completed chunks, the newest first.
 
     Args:
         as_of: only those that begin at this position of the log or before.
+        after: only those that begin behind this position.
     """
     commits = log_tables().commits
     with live_views(store.engine) as (connection, views):
@@ -51,6 +54,7 @@ def posting_commits(store: Store, run: str, as_of: int | None = None) -> list[Po
             .join_from(views["checkpoint"], commits, commits.c.number == chunk.commit_number)
             .where(chunk.run == run, chunk.status == "completed")
             .where(sa.not_(begins_with(chunk.partition, REVERSED)))
+            .where(commits.c.first_position > after)
             .where(sa.true() if as_of is None else commits.c.first_position <= as_of)
             .order_by(commits.c.number.desc())
         )

@@ -1,4 +1,4 @@
-"""Reversals: what was asked for, who agreed, how far they are."""
+"""Reversals. Times are microseconds since 1970-01-01 UTC."""
 
 from __future__ import annotations
 
@@ -20,19 +20,31 @@ class ReversalRow:
     """A reversal.
 
     Attributes:
-        run: the run's own name, behind its job's.
+        reversal: its id.
+        job: of the run.
+        run: the run's name, without its job.
+        state: requested, approved, rejected, running, stopped, failed or completed.
         scope: JSON; which postings of the run.
         form: black or red.
-        date: the posting date of all of it, ISO, where one was named.
-        code, text: the reason.
+        date: the posting date that was named, ISO; None where none was.
+        code: the reason's code.
+        text: the reason in words.
         digest: the plan's.
-        records: how many postings it was to take back.
-        blocked: how many could not be, when it was requested.
-        reversed: how many are taken back.
+        records: how many postings it is to take back.
+        blocked: how many of its scope it cannot take back, and leaves alone.
+        reversed: how many are taken back, over all attempts.
         failed: how many are set aside and wait for a person.
-        approvals: how many others must agree; ``approved`` have.
-        decided_by, decided_at: who approved or rejected it last.
-        requested_at, started_at, ended_at: microseconds since 1970-01-01 UTC.
+        approvals: how many others must agree.
+        approved: how many have.
+        requested_by: an actor's name, as in the next ones.
+        decided_by: who agreed last, or rejected it.
+        executed_by: who began the last attempt.
+        attempt: the last attempt's number; None before the first.
+        worker: ``host:pid`` of the last attempt.
+        started_at: of the last attempt.
+        ended_at: of the last attempt, or of the rejection; None while it runs.
+        error: a stable code, where the last attempt failed.
+        message: why it stopped, failed or was rejected.
     """
 
     reversal: str
@@ -65,47 +77,52 @@ class ReversalRow:
 
 
 def reversals(
-    store: Store, *, run: str | None = None, job: str | None = None, state: str | None = None
+    store: Store,
+    *,
+    run: str | None = None,
+    job: str | None = None,
+    state: str | None = None,
 ) -> list[ReversalRow]:
-    """Reversals, the last requested first.
+    """Reversals, the one that was requested last first.
 
     Args:
         store: where they are.
         run: only of this run, ``<job>/<run>``.
-        job: only of this job.
+        job: only of runs of this job.
         state: only in this state.
     """
     with live_views(store.engine) as (connection, views):
-        table = views["reversals"]
-        select = _select(views).order_by(table.c.reversal.desc())
+        table = views["reversals"].c
+        select = _select(views).order_by(table.requested_at.desc(), table.reversal.desc())
         if run is not None:
-            select = select.where(table.c.job + "/" + table.c.run == run)
+            select = select.where(table.job + "/" + table.run == run)
         if job is not None:
-            select = select.where(table.c.job == job)
+            select = select.where(table.job == job)
         if state is not None:
-            select = select.where(table.c.state == state)
+            select = select.where(table.state == state)
         return read(connection, select, ReversalRow)
 
 
 def reversal(store: Store, name: str) -> ReversalRow:
-    """The reversal of this name.
+    """The reversal with this id.
 
     Raises:
         NotFoundError: there is none.
     """
     with live_views(store.engine) as (connection, views):
-        table = views["reversals"]
-        select = _select(views).where(table.c.reversal == name)
-        found = read(connection, select, ReversalRow)
+        chosen = _select(views).where(views["reversals"].c.reversal == name)
+        found = read(connection, chosen, ReversalRow)
     if not found:
-        raise NotFoundError(f"there is no reversal {name!r}: see 'storno reverse list'.")
+        raise NotFoundError(
+            f"there is no reversal {name}: `storno reverse list` lists those there are."
+        )
     return found[0]
 
 
 def _select(views: ViewTables) -> sa.Select[Any]:
-    table, letter = views["reversals"], views["dead_letters"].c
-    waiting = sa.select(sa.func.count()).where(
-        letter.run == of_reversal("") + table.c.reversal, letter.state == "open"
+    table = views["reversals"]
+    letter = views["dead_letters"].c
+    set_aside = sa.select(sa.func.count()).where(
+        letter.run == sa.literal(of_reversal("")) + table.c.reversal, letter.state == "open"
     )
-    failed = waiting.correlate(table).scalar_subquery().label("failed")
-    return sa.select(*columns_for(ReversalRow, table), failed)
+    return sa.select(*columns_for(ReversalRow, table), set_aside.scalar_subquery().label("failed"))

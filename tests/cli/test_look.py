@@ -184,15 +184,6 @@ def test_a_dead_letter_of_an_unknown_job_gets_did_you_mean(ran: Storno) -> None:
     assert "Did you mean 'payments'?" in told
 
 
-def test_nobody_is_told_to_use_a_command_that_is_not_there(ran: Storno) -> None:
-    told = (
-        ran("dead-letters", "list").stdout
-        + ran("dead-letters", "show", "payments", "P00041").stdout
-    )
-
-    assert "discard" not in told
-
-
 def test_a_record_without_a_key_can_be_shown(made: Callable[[str], Storno]) -> None:
     invoices = made("invoices")
     invoices("run", "invoices", *MONTH, code=3)

@@ -1,16 +1,27 @@
-"""The period: months of books, what closes them, and where a date moves that meets a closed one."""
+"""Accounting periods: their names, what closes them, and where a closed month sends a posting."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storno.domain import period as periods
+from storno.domain.entry import (
+    ClosedPeriod,
+    Entry,
+    EntryError,
+    PostingRules,
+    credit,
+    debit,
+    post,
+    post_anew,
+)
 from storno.domain.errors import NotAllowedError, UsageError
-from storno.domain.events import Actor, Event
+from storno.domain.events import Actor
 from storno.domain.period import (
     ALL_OPEN,
     Calendar,
@@ -18,201 +29,188 @@ from storno.domain.period import (
     PeriodClosed,
     PeriodReopened,
     PeriodState,
+    balance_digest,
+    close,
+    evolve,
+    reopen,
 )
 
-from .strategies import ANY_EVENT, TEXTS
-
 ANNA = Actor(name="anna", os_user="anna", host="host")
-OPEN = PeriodState()
-CLOSED = periods.evolve(OPEN, PeriodClosed(actor=ANNA, digest="1f0c"))
-REOPENED = periods.evolve(CLOSED, PeriodReopened(actor=ANNA, reason="late"))
+JANUARY = Period("main", 2026, 1)
+CLOSED = PeriodState(1, PeriodClosed(actor=ANNA, digest="d"))
+DAY = dt.date(2026, 1, 15)
 
-MONTHS = st.builds(Period, book=TEXTS, year=st.integers(1, 9999), month=st.integers(1, 12))
+periods = st.builds(
+    Period,
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+    st.integers(1, 9999),
+    st.integers(1, 12),
+)
 
 
-def day(text: str) -> dt.date:
-    return dt.date.fromisoformat(text)
-
-
-def calendar(*months: str, book: str = "main") -> Calendar:
-    """The months that are closed."""
+def closed(*months: str, book: str = "main") -> Calendar:
     return Calendar({Period.parse(book, month): CLOSED for month in months})
 
 
-@given(MONTHS)
-def test_any_month_of_any_book_is_read_from_its_stream(period: Period) -> None:
+@given(periods)
+def test_a_period_is_read_from_its_stream(period: Period) -> None:
     assert Period.of_stream(period.stream) == period
     assert Period.parse(period.book, str(period)) == period
-    assert period.stream.startswith(periods.PERIODS)
-    assert period.stream.count("/") == 2
 
 
-@given(MONTHS, MONTHS)
-def test_two_months_never_share_a_stream(one: Period, other: Period) -> None:
-    assert (one.stream == other.stream) == (one == other)
+@given(periods)
+def test_its_days_are_those_of_its_month(period: Period) -> None:
+    assert Period.of(period.book, period.first_day) == period
+    assert Period.of(period.book, period.last_day) == period
+    if period.last_day < dt.date.max:
+        assert period.following.first_day == period.last_day + dt.timedelta(days=1)
 
 
-@pytest.mark.parametrize(
-    ("book", "stream"),
-    [
-        ("main", "period/main/2026-01"),
-        ("", "period//2026-01"),
-        ("a/b", "period/a%2Fb/2026-01"),
-        ("100%", "period/100%25/2026-01"),
-        ("~x", "period/%7Ex/2026-01"),
-        ("zwei Bücher", "period/zwei Bücher/2026-01"),
-        ("2026-01", "period/2026-01/2026-01"),
-        ("line\nbreak\0", "period/line%0Abreak%00/2026-01"),
-    ],
-)
-def test_the_stream_of_an_odd_book(book: str, stream: str) -> None:
-    period = Period(book, 2026, 1)
-
-    assert period.stream == stream
-    assert Period.of_stream(stream) == period
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "2026", "2026-1", "2026-00", "2026-13", "2026-01-01", "0000-01", "26-01", " 2026-01",
-        "2026-01\n", "-2026-01", "2026/01", "10000-01", "\uff12\uff10\uff12\uff16-\uff10\uff11",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("text", ["2026-13", "2026-00", "0000-01", "2026-1", "26-01", "", "2026"])
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="write YYYY-MM"):
         Period.parse("main", text)
 
 
-def test_a_book_whose_name_fits_no_stream_is_refused() -> None:
-    assert Period.parse("b" * 1009, "2026-01").stream.endswith("b/2026-01")
-    with pytest.raises(UsageError, match="too long"):
-        Period.parse("b" * 1010, "2026-01")
-    with pytest.raises(UsageError, match="too long"):
-        Period.parse("\N{EURO SIGN}" * 400, "2026-01")
+def test_an_open_month_is_closed_with_its_digest_and_reason() -> None:
+    [event] = close(JANUARY, PeriodState(), ANNA, digest="d", reason="filed")
+
+    assert event == PeriodClosed(actor=ANNA, digest="d", reason="filed")
+    assert evolve(PeriodState(), event) == PeriodState(1, event)
 
 
-@given(st.dates())
-def test_every_day_is_in_one_month(when: dt.date) -> None:
-    period = Period.of("main", when)
-
-    assert period.first_day <= when
-    if str(period) < "9999-12":
-        assert when < period.following.first_day
+def test_a_closed_month_is_closed_by_nothing() -> None:
+    assert close(JANUARY, CLOSED, ANNA, digest="e", obstacles=("x",)) == ()
 
 
-def test_months_follow_each_other_over_the_year() -> None:
-    assert str(Period("main", 2025, 12).following) == "2026-01"
-    assert str(Period("main", 2026, 1).following) == "2026-02"
-    assert Period("main", 2025, 12) < Period("main", 2026, 1)
-    assert Period("main", 2026, 2).first_day == day("2026-02-01")
+def test_what_stands_in_the_way_is_named() -> None:
+    with pytest.raises(NotAllowedError, match=r"2026-01 of book main .*run a is stopped; run b"):
+        close(JANUARY, PeriodState(), ANNA, digest="d", obstacles=("run a is stopped", "run b"))
+
+
+def test_a_forced_close_records_what_stood_in_the_way() -> None:
+    [event] = close(
+        JANUARY, PeriodState(), ANNA, digest="d", reason="due", obstacles=("a", "b"), forced=True
+    )
+
+    assert event == PeriodClosed(actor=ANNA, digest="d", reason="due", forced="a; b")
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_force_and_reopening_need_a_reason(reason: str) -> None:
+    with pytest.raises(UsageError, match="--reason"):
+        close(JANUARY, PeriodState(), ANNA, digest="d", reason=reason, forced=True)
+    with pytest.raises(UsageError, match="--reason"):
+        reopen(JANUARY, CLOSED, ANNA, reason)
+
+
+def test_only_a_closed_month_is_reopened() -> None:
+    [event] = reopen(JANUARY, CLOSED, ANNA, "late invoice")
+
+    assert event == PeriodReopened(actor=ANNA, reason="late invoice")
+    assert evolve(CLOSED, event) == PeriodState(2, None)
+    with pytest.raises(NotAllowedError, match="2026-01 of book main is open"):
+        reopen(JANUARY, PeriodState(), ANNA, "late invoice")
+
+
+def test_the_digest_is_of_these_bytes() -> None:
+    """The bytes that the docs give, so that anybody can compute it."""
+    rows = [("rent", "EUR", 2, 12500, 0), ("Büro", "EUR", 2, 10**30, 0), ("bank", "JPY", 0, 0, 7)]
+    text = (
+        '[["Büro","EUR",2,1000000000000000000000000000000,0],'
+        '["bank","JPY",0,0,7],["rent","EUR",2,12500,0]]'
+    )
+
+    assert balance_digest(rows) == hashlib.sha256(text.encode()).hexdigest()
+    assert balance_digest(reversed(rows)) == balance_digest(rows)
+    assert balance_digest([]) == hashlib.sha256(b"[]").hexdigest()
+
+
+def test_the_next_open_day_is_the_first_of_the_next_open_month() -> None:
+    calendar = closed("2026-01", "2026-02", "2026-12", "2027-01")
+
+    assert calendar.next_open_day("main", DAY) == dt.date(2026, 3, 1)
+    assert calendar.next_open_day("main", dt.date(2026, 12, 31)) == dt.date(2027, 2, 1)
+    assert calendar.next_open_day("main", dt.date(2025, 12, 31)) == dt.date(2025, 12, 31)
+    assert calendar.next_open_day("tax", DAY) == DAY
+    assert closed("9999-12").next_open_day("main", dt.date.max) is None
+
+
+def test_postings_rest_on_the_versions_of_their_months() -> None:
+    reopened = PeriodState(2, None)
+    calendar = Calendar({JANUARY: CLOSED, Period("a/b", 2026, 1): reopened})
+
+    assert calendar.expectation("main", DAY) == ("period/main/2026-01", 1)
+    assert calendar.expectations({("a/b", 2026, 1), ("main", 2026, 2)}) == {
+        "period/a%2Fb/2026-01": 2,
+        "period/main/2026-02": 0,
+    }
+
+
+# What becomes of an entry.
+
+
+def rules(calendar: Calendar, closed_period: ClosedPeriod = ClosedPeriod.REFUSE) -> PostingRules:
+    return PostingRules(closed_period=closed_period, calendar=calendar)
+
+
+def entry(**fields: object) -> Entry:
+    lines = [debit("rent", Decimal(1), "EUR"), credit("bank", Decimal(1), "EUR")]
+    return Entry(lines, **({"effective": DAY} | fields))  # type: ignore[arg-type]
+
+
+def test_an_entry_in_a_closed_month_is_refused() -> None:
+    with pytest.raises(EntryError, match="2026-01-15 is in 2026-01 of book main") as error:
+        post(entry(), rules(closed("2026-01")))
+
+    assert error.value.code == "period-closed"
 
 
 @pytest.mark.parametrize(
-    ("closed", "when", "moved"),
+    "elsewhere",
     [
-        ((), "2026-01-31", "2026-01-31"),
-        (("2026-01",), "2026-01-31", "2026-02-01"),
-        (("2026-01",), "2025-12-31", "2025-12-31"),
-        (("2026-01",), "2026-02-01", "2026-02-01"),
-        (("2025-11", "2025-12", "2026-01"), "2025-11-30", "2026-02-01"),
-        (("2025-11", "2026-01"), "2025-11-30", "2025-12-01"),
-        (("2024-02",), "2024-02-29", "2024-03-01"),
-        (("9999-11",), "9999-11-30", "9999-12-01"),
-        (("9999-11", "9999-12"), "9999-11-30", None),
-        (("9999-12",), "9999-12-31", None),
+        pytest.param({"posting": dt.date(2026, 2, 1)}, id="the posting date decides"),
+        pytest.param({"book": "tax"}, id="another book"),
     ],
 )
-def test_where_a_date_moves(closed: tuple[str, ...], when: str, moved: str | None) -> None:
-    found = calendar(*closed).next_open_day("main", day(when))
+def test_an_entry_elsewhere_is_not(elsewhere: dict[str, object]) -> None:
+    posted = post(entry(**elsewhere), rules(closed("2026-01")))
 
-    assert found == (day(moved) if moved else None)
-
-
-CLOSED_MONTHS = st.sets(
-    st.builds(Period, st.sampled_from(["main", "tax"]), st.just(2025), st.integers(9, 12))
-    | st.builds(Period, st.just("main"), st.just(9999), st.integers(9, 12))
-)
-DAYS = st.dates(day("2025-08-01"), day("2026-02-01")) | st.dates(day("9999-08-01"))
+    assert posted.effective == DAY
+    assert posted.posting == elsewhere.get("posting", DAY)
 
 
-@given(CLOSED_MONTHS, DAYS)
-def test_a_date_moves_to_the_first_open_day_not_before_it(
-    closed: set[Period], when: dt.date
-) -> None:
-    books = Calendar(dict.fromkeys(closed, CLOSED))
-    moved = books.next_open_day("main", when)
+def test_an_entry_moves_where_the_job_says_so() -> None:
+    posted = post(entry(), rules(closed("2026-01"), ClosedPeriod.NEXT_OPEN))
 
-    if moved is None:
-        assert Period("main", 9999, 12) in closed
-        return
-    assert not books.is_closed("main", moved)
-    if not books.is_closed("main", when):
-        assert moved == when
-        return
-    assert moved > when
-    assert moved.day == 1
-    between = (when + dt.timedelta(days) for days in range((moved - when).days))
-    assert all(books.is_closed("main", each) for each in between)
+    assert (posted.posting, posted.effective) == (dt.date(2026, 2, 1), DAY)
 
 
-def test_books_are_closed_one_by_one() -> None:
-    books = calendar("2026-01", book="tax")
+def test_an_entry_with_nowhere_to_move_is_refused() -> None:
+    with pytest.raises(EntryError, match="every period after it") as error:
+        post(entry(effective=dt.date.max), rules(closed("9999-12"), ClosedPeriod.NEXT_OPEN))
 
-    assert books.is_closed("tax", day("2026-01-15"))
-    assert not books.is_closed("main", day("2026-01-15"))
-    assert not ALL_OPEN.is_closed("tax", day("2026-01-15"))
-
-
-def test_what_a_posting_rests_on() -> None:
-    month = Period("main", 2026, 1)
-    books = Calendar({month: REOPENED})
-
-    assert books.expectation("main", day("2026-01-31")) == ("period/main/2026-01", 2)
-    assert books.expectation("main", day("2026-02-01")) == ("period/main/2026-02", 0)
-    assert not books.is_closed("main", day("2026-01-31"))
-    assert books.next_open_day("main", day("2026-01-31")) == day("2026-01-31")
+    assert error.value.code == "period-closed"
 
 
-def test_closing_and_opening_in_turn() -> None:
-    (closing,) = periods.close(OPEN, ANNA, digest="1f0c", reason="year end")
-    assert closing == PeriodClosed(actor=ANNA, digest="1f0c", reason="year end")
-    closed = periods.evolve(OPEN, closing)
-    assert (closed.version, closed.closed) == (1, closing)
-    assert periods.close(closed, ANNA, digest="other") == ()
+def test_what_else_is_wrong_with_an_entry_comes_first() -> None:
+    wrong = Entry([debit("rent", Decimal(1), "EUR")], effective=DAY)
 
-    (opening,) = periods.reopen(closed, ANNA, "a late invoice")
-    reopened = periods.evolve(closed, opening)
-    assert (reopened.version, reopened.closed) == (2, None)
-    with pytest.raises(NotAllowedError, match="is open"):
-        periods.reopen(reopened, ANNA, "once more")
-    assert periods.close(reopened, ANNA, digest="1f0d")
+    with pytest.raises(EntryError) as error:
+        post(wrong, rules(closed("2026-01")))
+
+    assert error.value.code == "unbalanced-entry"
 
 
-def test_what_speaks_against_closing_is_named_unless_it_is_forced() -> None:
-    obstacles = ("run pay/2026-01 is stopped", "3 dead letters are open")
+def test_a_posted_entry_goes_by_the_calendar_of_later() -> None:
+    posted = post(entry(), rules(ALL_OPEN))
 
-    with pytest.raises(NotAllowedError, match=r"2026-01 is stopped; 3 dead letters.*--force"):
-        periods.close(OPEN, ANNA, digest="1f0c", reason="year end", obstacles=obstacles)
-    with pytest.raises(UsageError, match="--reason"):
-        periods.close(OPEN, ANNA, digest="1f0c", reason=" ", obstacles=obstacles, forced=True)
-    (event,) = periods.close(
-        OPEN, ANNA, digest="1f0c", reason="audit", obstacles=obstacles, forced=True
+    assert post_anew(posted, rules(closed("2026-02"))) is posted
+    moved = post_anew(posted, rules(closed("2026-01"), ClosedPeriod.NEXT_OPEN))
+    assert (moved.posting, moved.effective, moved.lines) == (
+        dt.date(2026, 2, 1),
+        DAY,
+        posted.lines,
     )
-    assert isinstance(event, PeriodClosed)
-    assert event.forced == "run pay/2026-01 is stopped; 3 dead letters are open"
-
-
-@pytest.mark.parametrize("state", [OPEN, CLOSED, REOPENED])
-def test_reopening_has_a_reason(state: PeriodState) -> None:
-    with pytest.raises(UsageError, match="--reason"):
-        periods.reopen(state, ANNA, "  ")
-
-
-@given(st.lists(ANY_EVENT, max_size=6))
-def test_the_fold_takes_any_event_and_counts_it(events: list[Event]) -> None:
-    state = OPEN
-    for event in events:
-        state = periods.evolve(state, event)
-
-    assert state.version == len(events)
+    with pytest.raises(EntryError):
+        post_anew(posted, rules(closed("2026-01")))

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storno.domain import reversal as reversals
-from storno.domain.errors import NotAllowedError, UsageError
+from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
 from storno.domain.events import Actor, Event, Worker
 from storno.domain.reversal import (
-    ApprovalRequiredError,
     PlanChangedError,
     ReversalApproved,
     ReversalCompleted,
@@ -47,6 +46,7 @@ def requested(approvals: int) -> ReversalRequested:
         code="wrong-period",
         text="February's rows",
         digest=DIGEST,
+        as_of=7,
         records=3,
         blocked=0,
         net=(),

@@ -13,7 +13,7 @@ import pytest
 
 from ..cli.command import Storno
 from ..docs.running import ROOT
-from ..oracle import assert_views_agree
+from ..oracle import assert_books_hold, assert_views_agree
 from .following import balances, counted, expected_balances, follow
 
 EXAMPLE = Path("examples/devon")
@@ -101,6 +101,7 @@ def test_what_is_no_month_is_refused(year: Storno, month: str) -> None:
 
 def test_the_views_agree(year: Storno) -> None:
     assert_views_agree(f"sqlite:///{year.folder / 'storno.db'}")
+    assert_books_hold(f"sqlite:///{year.folder / 'storno.db'}")
 
 
 def test_months_around_new_year_on_every_database(
@@ -117,6 +118,7 @@ def test_months_around_new_year_on_every_database(
     assert balances(storno.json("ledger", "trial-balance")) == expected_balances(EXAMPLE, folder)
     assert counted(storno.json("show", "payments/2020-02")) == (7718, 6223, 1490, 5)
     assert_views_agree(store_url)
+    assert_books_hold(store_url)
 
 
 def linked(files: Path, months: Iterable[str], folder: Path) -> Path:

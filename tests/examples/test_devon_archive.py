@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ..cli.command import Storno
-from ..oracle import assert_views_agree
+from ..oracle import assert_books_hold, assert_views_agree
 from .following import balances, counted, expected_balances, follow
 
 EXAMPLE = Path("examples/devon-archive")
@@ -151,3 +151,4 @@ def test_a_transaction_divided_between_areas_is_posted_in_its_parts(loaded: Stor
 
 def test_the_views_agree(loaded: Storno) -> None:
     assert_views_agree(f"sqlite:///{loaded.folder / 'storno.db'}")
+    assert_books_hold(f"sqlite:///{loaded.folder / 'storno.db'}")

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from storno.domain.errors import UsageError
-from storno.domain.events import Worker
+from storno.domain.events import Actor, Worker
 from storno.execution.identity import ACTOR_VARIABLE, is_alive, resolve_actor, this_worker
 
 PRINTS_ITSELF = """
@@ -72,10 +72,41 @@ def test_the_actor_is_who_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_actor("Anna").name == "Anna"
     assert resolve_actor(None).name == "Bert"
     monkeypatch.delenv(ACTOR_VARIABLE)
-    assert resolve_actor(None).name == resolve_actor("Anna").os_user
+    actor = resolve_actor(None)
+    assert actor.name == actor.os_user
+    assert actor.host
 
 
-@pytest.mark.parametrize("name", ["", "  "])
-def test_an_actor_of_nothing_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="actor is empty"):
-        resolve_actor(name)
+def test_an_empty_variable_names_nobody() -> None:
+    actor = resolve_actor(None, {ACTOR_VARIABLE: ""})
+
+    assert actor.name == actor.os_user
+
+
+def test_an_actor_of_a_program_keeps_its_user_and_host() -> None:
+    given = Actor(name=" Zoe\u0308 ", os_user="www", host="front")
+
+    assert resolve_actor(given) == Actor(name="Zo\u00eb", os_user="www", host="front")
+
+
+@pytest.mark.parametrize(
+    ("given", "environment"),
+    [
+        ("", {}),
+        ("  ", {}),
+        ("a\nb", {}),
+        (None, {ACTOR_VARIABLE: " "}),
+        (None, {ACTOR_VARIABLE: "a\tb"}),
+        (Actor(name="", os_user="www", host="front"), {}),
+    ],
+)
+def test_an_actor_of_nothing_is_refused(
+    given: Actor | str | None, environment: dict[str, str]
+) -> None:
+    with pytest.raises(UsageError, match="is no name of an actor"):
+        resolve_actor(given, environment)
+
+
+def test_the_refusal_says_where_a_name_can_come_from() -> None:
+    with pytest.raises(UsageError, match="--actor NAME or by STORNO_ACTOR"):
+        resolve_actor(None, {ACTOR_VARIABLE: " "})

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from storno.domain.access import Role
 from storno.domain.errors import DefinitionError, UsageError
-from storno.execution.project import Project, resolve_actor, without_password
+from storno.domain.policy import REASONS, ReversalPolicy
+from storno.execution.project import Project, without_password
 
 FROM_FLAG = "sqlite:////books/flag.db"
 FROM_ENVIRONMENT = "sqlite:////books/environment.db"
@@ -80,6 +82,23 @@ def test_without_a_file_the_current_folder_is_the_project(tmp_path: Path) -> Non
         ('[chart]\nacounts = ["bank"]', "unknown key 'chart.acounts'. Did you mean 'accounts'?"),
         ('jobs = "jobs.py"', "jobs: input should be a list, not 'jobs.py'"),
         ("store = 3", "store: input should be a valid string, not 3"),
+        ("[roles]\naprover = []", "unknown key 'roles.aprover'. Did you mean 'approver'?"),
+        ("[roles]\nclerk = []", "Known: operator, approver, auditor."),
+        ('[roles]\noperator = "ann"', "roles.operator: input should be a list, not 'ann'"),
+        ("[roles]\noperator = [1]", "roles.operator.0: input should be a valid string, not 1"),
+        ('[roles]\noperator = [" "]', "roles.operator: ' ' is no name of an actor"),
+        ('[roles]\nauditor = ["a\\u0000"]', "roles.auditor: 'a\\x00' is no name of an actor"),
+        ("[reversal]\napprovals = 1", "unknown key 'reversal'. Did you mean 'reversals'?"),
+        ("[reversals]\naprovals = 1", "'reversals.aprovals'. Did you mean 'approvals'?"),
+        ("[reversals]\napprovals = -1", "reversals: approvals is a whole number"),
+        ('[reversals]\napprovals = "1"', "reversals.approvals: input should be a valid integer"),
+        ("[reversals]\napprovals = true", "reversals.approvals: input should be a valid integer"),
+        ('[reversals]\nabove = {EUR = "1"}', "reversals: above says from which amount"),
+        ("[reversals]\napprovals = 1\nabove = {EUR = 0.5}", "EUR = 0.5: write the amount as text"),
+        ('[reversals]\napprovals = 1\nabove = {ERU = "1"}', "'ERU' is no ISO 4217 currency"),
+        ("[reversals]\nreasons = []", "reversals: reasons is a list of at least one"),
+        ('[reversals]\nreasons = "01"', "reversals.reasons: input should be a list, not '01'"),
+        ('[reversals]\nform = "rad"', "'rad' is none of black, red. Did you mean 'red'?"),
         ("store = = 1", "is not valid TOML: Invalid value (at line 1, column 9)"),
     ],
 )
@@ -113,6 +132,10 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
         "jobs": ("jobs.py", "storno.toml"),
         "chart.accounts": ("bank, expense:*", "storno.toml"),
         "chart.books": ("any", "default"),
+        "roles": ("none: everybody may do everything", "default"),
+        "reversals.approvals": ("0", "default"),
+        "reversals.reasons": (", ".join(REASONS), "default"),
+        "reversals.form": ("black", "default"),
     }
 
 
@@ -124,30 +147,58 @@ def test_the_chart_comes_from_the_file(tmp_path: Path) -> None:
     assert (chart.accounts, chart.books) == (("bank",), ("main", "tax"))
 
 
-@pytest.mark.parametrize(
-    ("given", "environment", "name"),
-    [("ada", {"STORNO_ACTOR": "grace"}, "ada"), (None, {"STORNO_ACTOR": "grace"}, "grace")],
-)
-def test_the_actor_is_who_was_named(
-    given: str | None, environment: dict[str, str], name: str
-) -> None:
-    actor = resolve_actor(given, environment)
-
-    assert actor.name == name
-    assert actor.os_user
-    assert actor.host
-
-
-def test_nobody_named_is_the_user_of_the_system() -> None:
-    actor = resolve_actor(None, {})
-
-    assert actor.name == actor.os_user
+ROLES = """
+[roles]
+operator = ["ann", " bob "]
+approver = []
+"""
+REVERSALS = """
+[reversals]
+approvals = 1
+above = { EUR = "10000.00", JPY = 1500000 }
+reasons = ["01", "Fehlbuchung"]
+form = "red"
+"""
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a\nb"])
-def test_an_actor_needs_a_name(name: str) -> None:
-    with pytest.raises(UsageError, match="--actor"):
-        resolve_actor(name, {})
+def test_roles_come_from_the_file(tmp_path: Path) -> None:
+    write_settings(tmp_path, ROLES)
+
+    project = Project.find(tmp_path, environment={})
+
+    assert project.roles.members == {
+        Role.OPERATOR: frozenset({"ann", "bob"}),
+        Role.APPROVER: frozenset(),
+    }
+    listed = {each.name: (each.value, each.origin) for each in project.values}
+    assert listed["roles.operator"] == ("ann, bob", "storno.toml")
+    assert listed["roles.approver"] == ("nobody", "storno.toml")
+    assert listed["roles.auditor"] == ("nobody", "default")
+
+
+@pytest.mark.parametrize("text", ["", "[roles]"])
+def test_without_a_role_nobody_is_kept_out(tmp_path: Path, text: str) -> None:
+    write_settings(tmp_path, text)
+
+    assert Project.find(tmp_path, environment={}).roles.members == {}
+
+
+def test_what_reversals_ask_for_comes_from_the_file(tmp_path: Path) -> None:
+    write_settings(tmp_path, REVERSALS)
+
+    project = Project.find(tmp_path, environment={})
+
+    assert project.reversals == ReversalPolicy(
+        approvals=1,
+        above={"EUR": "10000.00", "JPY": 1_500_000},
+        reasons=("01", "Fehlbuchung"),
+        form="red",
+    )
+    listed = {each.name: (each.value, each.origin) for each in project.values}
+    assert listed["reversals.approvals"] == ("1", "storno.toml")
+    assert listed["reversals.above"] == ("EUR 10000.00, JPY 1500000", "storno.toml")
+    assert listed["reversals.reasons"] == ("01, Fehlbuchung", "storno.toml")
+    assert listed["reversals.form"] == ("red", "storno.toml")
 
 
 def test_a_password_is_never_shown() -> None:

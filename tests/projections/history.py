@@ -163,6 +163,7 @@ class History(RunHistory):
             code="wrong-period",
             text='a "quoted" \\ {text}, NUL \0',
             digest="77de",
+            as_of=1,
             records=len(targets),
             blocked=0,
             net=net_of(run, targets, red),

@@ -5,11 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from storno.domain.errors import NotFoundError
-from storno.domain.events import RecordFailed, RecordSucceeded
-from storno.domain.ids import record_stream
+from storno.domain.events import (
+    ChunkCompleted,
+    ChunkStarted,
+    Counts,
+    RecordFailed,
+    RecordReversalFailed,
+    RecordSucceeded,
+)
+from storno.domain.ids import ChunkId, RunId, record_stream
+from storno.domain.period import Period
+from storno.projections.changes import Recorded
+from storno.projections.dead_letters import REVERSED
 from storno.storage import queries
 from storno.storage.migrate import init
 from storno.storage.store import Store
@@ -116,9 +127,9 @@ def test_dead_letters_can_be_chosen(store: Store):
     assert queries.dead_letters(store, job=JOB, key="2024-01-0002") == [first]
     assert queries.dead_letters(store, job=JOB, key="~2024-01/main/3") == [second]
     assert queries.dead_letters(store, job=JOB, error="invalid-record") == [first, second]
-    for none in ({"job": "other"}, {"error": "x"}, {"state": "resolved"}, {"run": "payments/x"}):
+    for none in ({"job": "other"}, {"error": "x"}, {"states": ["resolved"]}, {"run": "payments/x"}):
         assert queries.dead_letters(store, **none) == []
-    assert len(queries.dead_letters(store, state=None)) == 2
+    assert len(queries.dead_letters(store, states=None)) == 2
 
 
 def test_dead_letters_are_counted_by_error(store: Store):
@@ -261,3 +272,74 @@ def test_the_events_of_a_run_and_its_chunks_as_they_were_recorded(store: Store):
     ]
     assert [event.position for event in events] == sorted(event.position for event in events)
     assert {event.stream.split("/")[2] for event in events} == {FEBRUARY}
+
+
+# Periods.
+
+
+@pytest.mark.parametrize(
+    ("month", "expected"),
+    [
+        ("2024-01", [("january", 2)]),
+        ("2024-02", [("february", 0)]),
+        ("2023-12", []),
+    ],
+)
+def test_the_runs_that_posted_into_a_month(
+    store: Store, month: str, expected: list[tuple[str, int]]
+) -> None:
+    runs = {"january": f"{JOB}/{JANUARY}", "february": f"{JOB}/{FEBRUARY}"}
+
+    found = queries.posted_into(store, Period.parse("main", month))
+
+    assert [(each.run, each.unresolved) for each in found] == [
+        (runs[name], count) for name, count in expected
+    ]
+    assert not queries.posted_into(store, Period.parse("tax", month))
+
+
+def test_dead_letters_of_a_reversal_count_for_the_run_that_it_takes_back(store: Store) -> None:
+    run = RunId(JOB, JANUARY)
+    chunk = ChunkId(run, f"{REVERSED}r1", 0)
+    claim = ChunkStarted(
+        attempt=1, worker="w", lease_seconds=60.0, first_offset={}, first_ordinal=0
+    )
+    failed = RecordReversalFailed(
+        run=run.name,
+        partition="0",
+        chunk=chunk.label,
+        ordinal=0,
+        attempt=1,
+        reversal="r1",
+        posted_version=1,
+        error="HandlerError",
+        message="no answer",
+        record=msgspec.Raw(b"{}"),
+    )
+    done = ChunkCompleted(
+        attempt=1,
+        first_offset={},
+        next_offset={},
+        first_ordinal=0,
+        counts=Counts(read=1, failed=1),
+    )
+    append(
+        store,
+        [
+            [
+                Recorded(record_stream(JOB, "reversed"), 1, failed),
+                Recorded(chunk.stream, 1, claim),
+                Recorded(chunk.stream, 2, done),
+            ]
+        ],
+    )
+
+    (found,) = queries.posted_into(store, Period.parse("main", "2024-01"))
+
+    assert (found.run, found.unresolved) == (str(run), 3)
+
+
+def test_balances_up_to_a_posting_date(store: Store) -> None:
+    rows = queries.balances(store, account=RENT, posting_to=day("2024-01-15"))
+
+    assert [(row.currency, row.debit) for row in rows] == [("EUR", 1_000)]

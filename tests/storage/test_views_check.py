@@ -17,7 +17,7 @@ from storno.storage.views.generation import live_tables
 from storno.storage.views.tables import COLUMNS
 
 from ..oracle import assert_views_agree
-from ..projections.histories import History, histories
+from ..projections.histories import History, histories, taken_back_history
 from .writing import append, sample_history
 
 
@@ -68,14 +68,29 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
             "effective": "2024-01-31",
         },
     ),
+    (
+        "reversals",
+        "UPDATE {reversals} SET approved = 3 WHERE reversal = 'r-0'",
+        {"reversal": "r-0"},
+    ),
+    (
+        "periods",
+        "UPDATE {periods} SET state = 'closed' WHERE period = '2024-01'",
+        {"book": "main", "period": "2024-01"},
+    ),
 ]
+OF_REVERSALS = ("reversals", "periods")
+
+
+def history_with(view: str, chunks: int) -> History:
+    return taken_back_history() if view in OF_REVERSALS else sample_history(chunks=chunks)
 
 
 @pytest.mark.parametrize(("view", "sql", "key"), CHANGES, ids=[view for view, _, _ in CHANGES])
 def test_a_changed_value_is_found_in_every_view(
     store: Store, view: str, sql: str, key: dict[str, Any]
 ):
-    append(store, sample_history().commits)
+    append(store, history_with(view, chunks=3).commits)
     change(store, sql)
     found = check(store.log)
     (difference,) = found.differences
@@ -87,8 +102,10 @@ def test_a_changed_value_is_found_in_every_view(
 
 @pytest.mark.parametrize("view", COLUMNS)
 def test_a_missing_row_is_found_in_every_view(store: Store, view: str):
-    append(store, sample_history(chunks=1).commits)
-    where = f" WHERE {ONE_MOVEMENT}" if view == "movements" else ""
+    append(store, history_with(view, chunks=1).commits)
+    where = {"movements": f" WHERE {ONE_MOVEMENT}", "reversals": " WHERE reversal = 'r-1'"}.get(
+        view, ""
+    )
     if view in ("checkpoint", "attempts"):
         column = "number" if view == "checkpoint" else "attempt"
         where = f" WHERE {column} = 1"

@@ -23,8 +23,9 @@ from storno.storage.views.generation import all_generations, live_generation, li
 from storno.storage.views.rebuild import bring_up_to_date, rebuild
 from storno.storage.views.tables import COLUMNS
 
-from ..oracle import assert_views_agree
-from ..projections.histories import History, histories
+from ..cli.command import Storno
+from ..oracle import assert_books_hold, assert_views_agree
+from ..projections.histories import History, histories, taken_back_history
 from .writing import append, sample_history
 
 ROOT = Path(__file__).parents[2]
@@ -198,3 +199,36 @@ def test_views_of_another_version_are_refused_and_made_anew_by_a_migration(store
     append(store, sample_history(name="2024-02").commits)
     assert_views_agree(store.url)
     assert generations(store) == (2, {2})
+
+
+ADDED_IN_2 = {
+    "runs": ("reversed", "reversal"),
+    "dead_letters": ("moved_to", "settled_by", "settled_at", "reason"),
+}
+
+
+def as_version_1_left_it(store: Store) -> None:
+    """Views as they were before there were reversals and periods."""
+    with writer(store.engine).begin() as connection:
+        for view in ("reversals", "periods"):
+            connection.exec_driver_sql(f"DROP TABLE {view}_g1")
+        for view, columns in ADDED_IN_2.items():
+            for column in columns:
+                connection.exec_driver_sql(f"ALTER TABLE {view}_g1 DROP COLUMN {column}")
+        connection.execute(VIEW_GENERATION.update().values(view="views.v1"))
+
+
+def test_a_store_of_version_1_is_refused_and_brought_forward(store: Store, tmp_path: Path):
+    append(store, sample_history().commits)
+    as_version_1_left_it(store)
+    with pytest.raises(SchemaVersionError, match="storno db migrate"):
+        Store.open(store.url)
+    storno = Storno(tmp_path, {"STORNO_STORE": store.url})
+    assert "storno db migrate" in storno("runs", code=None).stderr
+    assert storno.json("db", "migrate")["views_rebuilt"] is True
+    assert [run["reversed"] for run in storno.json("runs")] == [0]
+    assert storno.json("db", "migrate")["views_rebuilt"] is False
+    append(store, taken_back_history("2024-02").commits)
+    assert generations(store) == (2, {2})
+    assert_views_agree(store.url)
+    assert_books_hold(store.url)

@@ -18,7 +18,13 @@ from storno.storage.views import writer
 from storno.storage.views.batch import NUL_SIGN, Batch
 from storno.storage.views.tables import COLUMNS, MOVEMENTS, Kind, ViewTables, temporary_tables
 
-from ..projections.histories import History, histories, settled_history
+from ..projections.histories import (
+    History,
+    histories,
+    repaired_history,
+    settled_history,
+    taken_back_history,
+)
 
 ON_REAL_DATABASES = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -95,6 +101,8 @@ def assert_same(
 
 @ON_REAL_DATABASES
 @example(history=settled_history())
+@example(history=repaired_history())
+@example(history=taken_back_history())
 @given(history=histories())
 def test_commit_by_commit(scratch: Scratch, history: History):
     fresh(scratch)
@@ -105,6 +113,8 @@ def test_commit_by_commit(scratch: Scratch, history: History):
 
 @ON_REAL_DATABASES
 @example(history=settled_history())
+@example(history=repaired_history())
+@example(history=taken_back_history())
 @given(history=histories())
 def test_many_commits_at_once(scratch: Scratch, history: History):
     fresh(scratch)

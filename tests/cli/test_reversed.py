@@ -1,0 +1,116 @@
+"""Runs whose postings were taken back, as ``runs``, ``show``, ``status`` and ``watch`` say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from storno.domain.events import ChunkCompleted, Counts, Event, RunReversed, RunReversing
+from storno.domain.ids import ChunkId, RunId
+from storno.projections.changes import Recorded
+from storno.storage.store import Store
+
+from ..storage.writing import append
+from .command import Storno
+
+RUN = RunId("payments", "2026-01")
+TOOK = ChunkCompleted(
+    attempt=1,
+    first_offset={},
+    next_offset={},
+    first_ordinal=0,
+    counts=Counts(read=200, succeeded=200),
+)
+TAKEN = [(ChunkId(RUN, "reversal-r-7", 0).stream, TOOK)]
+BEGUN: list[tuple[str, Event]] = [(RUN.stream, RunReversing(reversal="r-7"))]
+
+
+def over(standing: int) -> list[tuple[str, Event]]:
+    return [(RUN.stream, RunReversed(reversal="r-7", reversed=200, standing=standing))]
+
+
+@pytest.fixture
+def after(ran: Storno) -> Callable[..., Storno]:
+    """Gives the project with further events, each a commit, behind its first run."""
+
+    def make(*events: tuple[str, Event]) -> Storno:
+        store = Store.open(f"sqlite:///{ran.folder / 'storno.db'}")
+        for stream, event in events:
+            version = len(store.log.read_stream(stream)) + 1
+            append(store, [[Recorded(stream, version, event)]])
+        store.close()
+        return ran
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([*BEGUN, *TAKEN], "reversing"),
+        ([*BEGUN, *TAKEN, *over(37)], "partly-reversed"),
+        ([*BEGUN, *TAKEN, *over(0)], "reversed"),
+    ],
+)
+def test_the_state_and_how_many_were_taken_back(
+    after: Callable[..., Storno], events: list[tuple[str, Event]], state: str
+) -> None:
+    storno = after(*events)
+
+    document = storno.json("show", "last")
+    assert (document["state"], document["reversed"], document["reversal"]) == (state, 200, "r-7")
+    assert (document["read"], document["succeeded"], document["failed"]) == (240, 237, 3)
+    assert [run["run"] for run in storno.json("runs", "--state", state)] == [str(RUN)]
+    assert storno.json("runs", "--state", "completed") == []
+
+    page = storno("show", "last").stdout.splitlines()
+    assert [line.split() for line in page if line.startswith("revers")] == [
+        ["reversed", "200"],
+        ["reversal", "r-7"],
+    ]
+    header, row = storno("runs").stdout.splitlines()
+    assert header.split()[:7] == [
+        "run", "state", "read", "succeeded", "skipped", "failed", "reversed"
+    ]  # fmt: skip
+    assert row.split()[:7] == [str(RUN), state, "240", "237", "0", "3", "200"]
+
+
+def test_a_run_that_is_being_reversed_is_not_finished(after: Callable[..., Storno]) -> None:
+    storno = after(*BEGUN, *TAKEN)
+
+    status = storno("status")
+    assert "reversal r-7 takes back what it posted" in status.stdout
+    assert status.stdout.split("\n")[0].split() == [
+        "run", "state", "done", "read", "failed", "reversed", "for", "why"
+    ]  # fmt: skip
+    assert "storno reverse show r-7" in status.stderr
+    assert "resume" not in status.stderr
+    [state] = storno.json("status")
+    assert (state["state"], state["reversed"]) == ("reversing", 200)
+    [line] = storno("watch", "last", "--json").lines
+    assert line["state"] == "reversing"
+
+
+def test_a_reversed_run_is_finished_and_not_run_by_itself(after: Callable[..., Storno]) -> None:
+    storno = after(*BEGUN, *TAKEN, *over(0))
+
+    assert storno.json("status") == []
+    [line] = storno("watch", "last", "--json").lines
+    assert line["state"] == "reversed"
+    noop = storno("run", "payments", "--param", "month=2026-01")
+    assert "is reversed already" in noop.stderr
+    assert "--again" in noop.stderr
+
+
+def test_a_run_that_is_being_reversed_does_not_go_on(after: Callable[..., Storno]) -> None:
+    storno = after(*BEGUN)
+
+    assert "r-7" in storno("run", "payments", "--param", "month=2026-01", code=7).stderr
+    assert "r-7" in storno("abandon", "last", "--reason", "x", "--yes", code=7).stderr
+
+
+def test_what_was_never_taken_back_is_not_spoken_of(ran: Storno) -> None:
+    document = ran.json("show", "last")
+    assert (document["reversed"], document["reversal"]) == (0, None)
+    assert "revers" not in ran("show", "last").stdout + ran("runs").stdout
