@@ -7,17 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from storno import (
-    Context,
-    Entry,
-    Parameters,
-    Record,
-    ReversalPolicy,
-    credit,
-    csv_source,
-    debit,
-    job,
-)
+from storno import Context, Entry, Parameters, Record, credit, csv_source, debit, job
 
 COLUMNS = {
     "Body": "body",
@@ -82,7 +72,6 @@ class Payment(Record):
     source=csv_source("{folder}/DCCSpendingOver500_{month:%Y%m}.csv", aliases=COLUMNS),
     parameters=Published,
     rounding="half-up",
-    reversals=ReversalPolicy(approvals=1),
 )
 def payments(payment: Payment, context: Context) -> Entry:
     """Post a payment, or a credit note, to the month whose file it stands in."""
