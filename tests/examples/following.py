@@ -27,7 +27,7 @@ def follow(example: Path, place: Path, published: Path) -> Storno:
     checkout = place / "checkout"
     left_behind = shutil.ignore_patterns("__pycache__", "*.db", "*.db-*", "months")
     shutil.copytree(ROOT / example, checkout / example, ignore=left_behind)
-    with Page(str(example / "README.md"), checkout, _no_postgres) as page:
+    with Page(str(example / "README.md"), checkout, no_postgres) as page:
         page.run((ROOT / example / "README.md").read_text())
     return Storno(checkout / example, {})
 
@@ -54,5 +54,6 @@ def counted(run: dict[str, Any]) -> tuple[int, int, int, int]:
     return run["read"], run["succeeded"], run["skipped"], run["failed"]
 
 
-def _no_postgres() -> str:
+def no_postgres() -> str:
+    """What a page of an example gets for the URL of a PostgreSQL database."""
     raise AssertionError("the examples use SQLite")
