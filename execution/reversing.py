@@ -37,6 +37,7 @@ from ..domain.events import (
     RecordReversed,
 )
 from ..domain.ids import ChunkId, ReversalId, RunId
+from ..domain.period import PERIODS
 from ..domain.reversal import (
     PlanChangedError,
     ReversalCompleted,
@@ -192,10 +193,23 @@ class Execution:
         )
 
     def _refuse_changed_plan(self) -> None:
+        if self._stands_as_requested():
+            return
         digest = digest_now(self.journal, self.request, self.job, own=self.name)
         if digest != self.requested.digest:
             plan = make_plan(self.journal, self.request, self.job, own=self.name)
             raise PlanChangedError(f"reversal {self.name} was not begun: {self._difference(plan)}")
+
+    def _stands_as_requested(self) -> bool:
+        """Whether nothing was recorded since that a plan is made of: no need to make it again.
+
+        What becomes of effects also depends on the job, which may have been changed.
+        """
+        if self.job is None or self.job.effect:
+            return False
+        run = self.run
+        streams = (run.stream, run.chunks, f"record/{run.job}/", PERIODS)
+        return not self.journal.is_touched(streams, since=self.requested.as_of)
 
     def _difference(self, plan: Plan) -> str:
         asked = self.requested
