@@ -6,11 +6,27 @@ import pytest
 
 from storno.compensations.scope import Scope
 from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
-from storno.domain.reversal import PlanChangedError, ReversalApproved
+from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalRequested
 
 from .lab import ACTOR, Lab, paying, payments
 from .taking import BEN, CARA, DORA, Taking, where
 from .test_reversals import ran
+
+
+def test_a_reason_is_mandatory(lab: Lab) -> None:
+    """accounting-rules, 9; and it is in the event, with who asked and what for."""
+    taking = ran(lab, 2)
+    name = taking.submit(Scope(keys=("P-001",)), form="red")
+
+    (event,) = lab.events(ReversalRequested)
+    assert (event.code, event.text, event.actor) == ("wrong-input", "the wrong file", ACTOR)
+    assert (event.form, event.records, event.scope) == (
+        "red",
+        1,
+        {"kind": "records", "keys": ["P-001"]},
+    )
+    assert name == "R-000001"
+    assert taking.submit() == "R-000002"
 
 
 def test_another_person_has_to_agree(lab: Lab) -> None:

@@ -12,10 +12,10 @@ from storno.compensations.scope import Scope
 from storno.domain.errors import ConflictError, NotFoundError, UsageError
 from storno.domain.events import ChunkCompleted, RecordReversed, RecordSucceeded
 from storno.domain.ids import RunId
-from storno.domain.reversal import PlanChangedError, ReversalRequested
+from storno.domain.reversal import PlanChangedError
 from storno.execution.reversals import posting_run
 
-from .lab import ACTOR, Lab, Watcher, paying, payments
+from .lab import Lab, Watcher, paying, payments
 from .taking import ONCE, Taking, where
 from .test_effects import Month
 
@@ -429,22 +429,6 @@ def test_chosen_keys_are_taken_back_too(lab: Lab) -> None:
     assert plan.reversible == result.reversed == 2
     assert sorted(taking.reversed()) == [1, 5]
     assert taking.run_state() == "reversed"
-
-
-def test_a_reason_is_mandatory(lab: Lab) -> None:
-    """accounting-rules, 9; and it is in the event, with who asked and what for."""
-    taking = ran(lab, 2)
-    name = taking.submit(Scope(keys=("P-001",)), form="red")
-
-    (event,) = lab.events(ReversalRequested)
-    assert (event.code, event.text, event.actor) == ("wrong-input", "the wrong file", ACTOR)
-    assert (event.form, event.records, event.scope) == (
-        "red",
-        1,
-        {"kind": "records", "keys": ["P-001"]},
-    )
-    assert name == "R-000001"
-    assert taking.submit() == "R-000002"
 
 
 def test_a_condition_on_an_unknown_field(lab: Lab) -> None:
