@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import NotFoundError
 from ..domain.ids import record_stream
 from ..domain.money import format_minor
+from ..domain.reversal import ReversalStarted
 from ..projections.dead_letters import KEYED, RETRIED
 from ..storage import queries
 from .documents import event_document
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 SIDES = {"D": "debit", "C": "credit"}
-POSTED = {"RecordReversed": "took back by"}
 
 
 def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
@@ -107,7 +107,10 @@ def write_entries(entries: list[Document]) -> None:
 
 
 def trail_of(store: Store, job: str, key: str) -> list[Document]:
-    """Every event of a record, with who caused it: a person, or whoever started the attempt."""
+    """Every event of a record, with who caused it: a person, or whoever started the attempt.
+
+    The attempt is the run's, or the reversal's.
+    """
     attempts = {
         (attempt.run, attempt.attempt): attempt.actor
         for attempt in queries.attempts(store, job=job)
@@ -117,8 +120,23 @@ def trail_of(store: Store, job: str, key: str) -> list[Document]:
         data = document["data"]
         run = f"{job}/{data['run']}"
         actor = _person(document) or _asked_for(store, run, data["chunk"])
+        if "reversal" in data:
+            actor = actor or _executed(store, data["reversal"], data["attempt"])
         documents.append(document | {"actor": actor or attempts.get((run, data["attempt"]))})
     return documents
+
+
+def _executed(store: Store, reversal: str, attempt: int) -> str | None:
+    """Who executed a reversal, at this attempt."""
+    events = (each.event for each in queries.stream_events(store, f"reversal/{reversal}"))
+    return next(
+        (
+            event.actor.name
+            for event in events
+            if isinstance(event, ReversalStarted) and event.attempt == attempt
+        ),
+        None,
+    )
 
 
 def _person(document: Document) -> str | None:
@@ -141,12 +159,11 @@ def write_trail(events: list[Document]) -> None:
         headline = f"{clock_text(event['recorded'])}  {event['event']}"
         write_line(headline, style="bold")
         facts = {
-            "run": f"{event['stream'].split('/')[1]}/{data['run']}, attempt {data['attempt']}",
+            **_attempt(event["stream"].split("/")[1], data),
             "by": event["actor"],
             "commit": event["commit"],
             "idempotency key": data.get("idempotency_key"),
             "input": data.get("location") or f"record {data['ordinal']}",
-            "reversal": data.get("reversal"),
             "error": data.get("error"),
             "message": data.get("message"),
             "reason": data.get("reason"),
@@ -156,11 +173,17 @@ def write_trail(events: list[Document]) -> None:
             "had been": _record_of(data.get("moved_from")),
             "found": "posted before, with the same content" if data.get("skipped") else None,
             "output": _pairs(data.get("output")),
-            POSTED.get(event["event"], "posted"): "; ".join(
-                map(posted_text, data.get("entries", ()))
-            ),
+            "posted": "; ".join(map(posted_text, data.get("entries", ()))),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
+
+
+def _attempt(job: str, data: Document) -> dict[str, str]:
+    """Whose attempt it was: the run's, or the reversal's of what the run posted."""
+    run, attempt = f"{job}/{data['run']}", f"attempt {data['attempt']}"
+    if "reversal" in data:
+        return {"run": run, "reversal": f"{data['reversal']}, {attempt}"}
+    return {"run": f"{run}, {attempt}"}
 
 
 def _record_of(stream: str | None) -> str | None:

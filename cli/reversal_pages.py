@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..compensations.scope import Scope
 from ..domain.errors import UsageError
 from ..domain.money import format_minor
-from ..domain.reversal import ReversalStatus
+from ..domain.reversal import ReversalRequested, ReversalStatus
 from ..domain.suggest import did_you_mean
 from .render import amount, clock, count, counted, moment, say, typed, write_fields, write_line
 from .tables import Column, write_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..compensations.plan import Plan
+    from ..domain.reversal import NetLine
     from ..execution.reversing import ReversalResult
     from ..storage.queries import DeadLetterRow, RecordedEvent, ReversalRow
 
@@ -40,16 +44,7 @@ def plan_document(plan: Plan) -> Document:
         "reversible": plan.reversible,
         "blocked": plan.blocked,
         "not_reversible": [{"key": each.key, "why": each.why} for each in plan.blockers],
-        "net": [
-            {
-                "book": line.book,
-                "account": line.account,
-                "currency": line.currency,
-                "debit": format_minor(line.debit, line.exponent),
-                "credit": format_minor(line.credit, line.exponent),
-            }
-            for line in plan.net_lines()
-        ],
+        "net": _net_documents(plan.net_lines()),
         "moves": [
             {"book": move.book, "period": move.period, "to": move.to.isoformat(), "entries": number}
             for move, number in sorted(plan.moves.items())
@@ -58,8 +53,25 @@ def plan_document(plan: Plan) -> Document:
     }
 
 
-def write_plan(plan: Plan) -> None:
-    """The plan for people."""
+def _net_documents(lines: Sequence[NetLine]) -> list[Document]:
+    return [
+        {
+            "book": line.book,
+            "account": line.account,
+            "currency": line.currency,
+            "debit": format_minor(line.debit, line.exponent),
+            "credit": format_minor(line.credit, line.exponent),
+        }
+        for line in lines
+    ]
+
+
+def write_plan(plan: Plan, file: Path | None) -> None:
+    """The plan for people, and how to ask for it.
+
+    Args:
+        file: where it was written to.
+    """
     request = plan.request
     write_line(f"Would take back {counted(plan.reversible, 'record')} of {request.run}", "bold")
     write_line()
@@ -80,32 +92,43 @@ def write_plan(plan: Plan) -> None:
             f"Of these, {plan.other_years:,} into another year: a reversal repairs books, not "
             "statements that were published."
         )
-    if plan.net:
-        write_line()
-        columns = (
-            Column("account"),
-            Column("currency"),
-            Column("debit", right=True),
-            Column("credit", right=True),
-            Column("book", spare=1),
-        )
-        write_table(
-            columns,
-            [
-                (
-                    line.account,
-                    line.currency,
-                    amount(line.debit, line.exponent),
-                    amount(line.credit, line.exponent),
-                    line.book,
-                )
-                for line in plan.net_lines()
-            ],
-        )
+    _write_net(plan.net_lines())
     _write_blockers(plan)
-    if plan.reversible:
+    if not plan.reversible:
+        return
+    if file is None:
         say("Nothing was written. Write the plan to a file with --out FILE, and ask for it:")
-        say("storno reverse submit FILE --reason-code CODE --reason TEXT")
+    else:
+        say(f"Nothing was written but the plan, to {file}. Ask for it:")
+    submit = typed("reverse", "submit", "FILE" if file is None else str(file))
+    say(f"{submit} --reason-code CODE --reason TEXT")
+
+
+def _write_net(lines: Sequence[NetLine]) -> None:
+    """What a reversal moves on each account."""
+    if not lines:
+        return
+    write_line()
+    columns = (
+        Column("account"),
+        Column("currency"),
+        Column("debit", right=True),
+        Column("credit", right=True),
+        Column("book", spare=1),
+    )
+    write_table(
+        columns,
+        [
+            (
+                line.account,
+                line.currency,
+                amount(line.debit, line.exponent),
+                amount(line.credit, line.exponent),
+                line.book,
+            )
+            for line in lines
+        ],
+    )
 
 
 def _write_blockers(plan: Plan) -> None:
@@ -148,6 +171,9 @@ def reversal_document(
         "plan": row.digest,
     }
     if events:
+        requested = _request_in(events)
+        document["scope"] = requested.scope
+        document["net"] = _net_documents(requested.net)
         document["events"] = [
             {"event": type(each.event).__name__, "recorded_at": moment(each.recorded_at)}
             for each in events
@@ -206,11 +232,13 @@ def write_reversals(rows: Sequence[ReversalRow]) -> None:
 def write_reversal(
     row: ReversalRow, events: Sequence[RecordedEvent], letters: Sequence[DeadLetterRow]
 ) -> None:
-    """A reversal for people."""
+    """A reversal for people: all that whoever is to approve it has to know."""
+    requested = _request_in(events)
     write_fields(
         {
             "reversal": row.reversal,
             "run": f"{row.job}/{row.run}",
+            "scope": str(Scope.read(requested.scope)),
             "state": row.state,
             "records": f"{count(row.records)}, of which {count(row.reversed)} taken back",
             "reason": f"{row.code}: {row.text}",
@@ -224,6 +252,7 @@ def write_reversal(
         actor = getattr(each.event, "actor", None)
         by = f" by {actor.name}" if actor is not None else ""
         write_line(f"{clock(each.recorded_at)}  {type(each.event).__name__}{by}")
+    _write_net(requested.net)
     if letters:
         write_line()
         write_line("Set aside:", "bold")
@@ -231,6 +260,12 @@ def write_reversal(
         write_table(columns, [(each.key or "", each.error, each.message) for each in letters])
         say(f"Try them again: {typed('reverse', 'execute', row.reversal)}")
         say("Settled outside of storno? Say so: storno dead-letters discard JOB KEY --reason TEXT")
+
+
+def _request_in(events: Sequence[RecordedEvent]) -> ReversalRequested:
+    requested = events[0].event
+    assert isinstance(requested, ReversalRequested), "its stream begins with the request"
+    return requested
 
 
 def result_document(result: ReversalResult) -> Document:
@@ -266,4 +301,5 @@ def write_result(result: ReversalResult) -> None:
     elif result.state == "stopped":
         say(f"Go on: {typed('reverse', 'execute', result.reversal)}")
     else:
-        say(f"Post anew what was taken back: {typed('run')} JOB --again --reason TEXT")
+        again = typed("run", result.run.job, "...", "--again", "--reason", "TEXT")
+        say(f"Post anew what was taken back: {again}")

@@ -77,7 +77,7 @@ def plan(
 
     What cannot be taken back is listed with the reason, and so is where closed periods move it.
     """
-    from .render import say, write_json
+    from .render import write_json
     from .reversal_pages import plan_document, write_plan
     from .session import open_project, opened
     from .taking import definition_of, plan_file, planned, scoped
@@ -93,9 +93,7 @@ def plan(
     if common.json:
         write_json(document)
     else:
-        write_plan(made)
-        if out is not None:
-            say(f"Wrote the plan to {out}.")
+        write_plan(made, out)
     return DONE
 
 
@@ -271,7 +269,7 @@ def execute(
             left = row.records - row.reversed
             confirm(f"Take back {left:,} records of {row.job}/{row.run}?", yes=yes)
         job = definition_of(project, row.job)
-        shown = display()
+        shown = display(name)
         try:
             result = execute_reversal(store, name, actor, job=job, observer=shown)
         finally:

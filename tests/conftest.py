@@ -18,7 +18,10 @@ import sqlalchemy as sa
 from storno.storage.engine import create_engine
 from storno.storage.migrate import init
 
+from .docs.running import ROOT
 from .servers import InstalledServer, PipServer, Server, installed_binaries
+
+PUBLISHED = ROOT.parent / "shared" / "data" / "devon-spend"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,3 +103,14 @@ def engine(store_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(store_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of the council's files, beside the checkout."""
+    if not PUBLISHED.is_dir():
+        message = f"the council's files are not there: {PUBLISHED} holds them where there is one"
+        if os.environ.get("CI"):
+            pytest.fail(f"{message}; CI must not go without")
+        pytest.skip(message)
+    return PUBLISHED

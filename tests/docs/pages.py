@@ -15,7 +15,7 @@ _ANNOTATION = re.compile(r" *<!-- (?P<name>[a-z-]+): (?P<value>.*?) -->\s*")
 _TITLE = re.compile(r'title="(?P<name>[^"]+)"')
 _FILE = re.compile(r"# file: (?P<name>\S+)\s*\n")
 
-ANNOTATIONS = {"copy", "exit", "not-run"}
+ANNOTATIONS = {"beside", "copy", "exit", "not-run"}
 
 
 class PageError(Exception):
@@ -34,6 +34,7 @@ class Block:
         exit: the exit code of the block's last command.
         not_run: why it is not run, if it is not.
         copy: folders or files of the repository that are copied beside it first.
+        beside: folders beside the repository that are linked beside the page's directory first.
     """
 
     line: int
@@ -43,6 +44,7 @@ class Block:
     exit: int = 0
     not_run: str | None = None
     copy: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _block(line: int, info: str, text: str, annotations: _Annotations) -> Block:
         exit=int(annotations.one("exit") or 0),
         not_run=annotations.one("not-run"),
         copy=tuple(annotations.values.get("copy", ())),
+        beside=tuple(annotations.values.get("beside", ())),
     )
 
 

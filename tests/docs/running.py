@@ -97,6 +97,8 @@ class Page:
         """Whether the block was run or written, and not only looked at."""
         for path in block.copy:
             self._copy(path, block)
+        for path in block.beside:
+            self._link(path, block)
         if block.not_run is not None:
             self._judge_not_run(block)
         elif block.file:
@@ -126,6 +128,13 @@ class Page:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+    def _link(self, path: str, block: Block) -> None:
+        source, target = ROOT.parent / path, self.directory.parent / path
+        if not source.is_dir():
+            raise self._error(block.line, f"there is no {path} beside the repository")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source)
 
     def _judge_not_run(self, block: Block) -> None:
         """A command of ours runs everywhere; only what surrounds it may not."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import pages
+from .pages import blocks, pages
 from .running import ROOT, Page
 
 PAGES = pages(ROOT)
@@ -15,13 +15,19 @@ PAGES = pages(ROOT)
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_the_page_tells_the_truth(
-    page: Path, tmp_path: Path, new_database: Callable[[str], str]
+    page: Path,
+    tmp_path: Path,
+    new_database: Callable[[str], str],
+    request: pytest.FixtureRequest,
 ) -> None:
     directory = tmp_path / "page"
     directory.mkdir()
+    text = (ROOT / page).read_text()
+    if any("shared/data/devon-spend" in block.beside for block in blocks(text)):
+        request.getfixturevalue("published")  # skips where the files are not there
 
     with Page(str(page), directory, lambda: new_database("postgresql")) as running:
-        running.run((ROOT / page).read_text())
+        running.run(text)
 
 
 def test_the_readme_and_every_section_are_among_the_pages() -> None:
