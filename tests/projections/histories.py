@@ -135,6 +135,8 @@ def taken_back_history(name: str = "2024-01") -> History:
     history.end_reversal(name, "failed")
     history.resolve(name)
     history.execute(name)
+    history.end_reversal(name, "stopped")
+    history.execute(name)
     history.reverse_chunk(name, [False])
     history.end_reversal(name, "stopped")
     history.resolve(name)

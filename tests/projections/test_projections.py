@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import example, given
 
 from storno.projections.changes import COUNTS, Tables, apply
@@ -192,6 +193,40 @@ def test_posted_minus_reversed_is_what_the_ledger_holds(history: History):
     }
 
 
+@pytest.mark.parametrize("how", ["stopped", "failed"])
+def test_an_attempt_at_a_reversal_that_ends_early_gives_its_claim_back(how: str):
+    history = History()
+    history.start("2024-01")
+    history.complete_chunk("2024-01", [Posting.sample()] * 2)
+    history.end("2024-01", "completed")
+    history.request("2024-01", 2, 0, False)
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [True])
+    history.end_reversal("2024-01", how)
+    rows = fold(history).rows["checkpoint"]
+    partition = "reversal-r-0"
+    statuses = [row["status"] for row in rows.values() if row["partition"] == partition]
+    assert statuses == ["completed", "released"]
+
+
+def test_what_a_further_attempt_takes_back_is_no_dead_letter_any_more():
+    history = History()
+    history.start("2024-01")
+    history.complete_chunk("2024-01", [Posting.sample()] * 2)
+    history.end("2024-01", "completed")
+    history.request("2024-01", 2, 0, False)
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [False, False])
+    history.end_reversal("2024-01", "stopped")
+    history.execute("2024-01")
+    history.reverse_chunk("2024-01", [True, False])
+    rows = fold(history).rows["dead_letters"].values()
+    assert {row["ordinal"]: (row["state"], row["tries"]) for row in rows} == {
+        1: ("resolved", 4),
+        0: ("open", 8),
+    }
+
+
 def test_swapped_sides_raise_the_turnover_and_negative_amounts_lower_it():
     turnover = {}
     for red in (False, True):
@@ -221,7 +256,7 @@ def test_a_reversal_in_a_closed_month_moves_and_the_pass_after_it_posts_anew():
         None,
     )
     first, second = tables.rows["reversals"].values()
-    assert (first["attempt"], first["reversed"], first["approved"]) == (4, 2, 2)
+    assert (first["attempt"], first["reversed"], first["approved"]) == (5, 2, 2)
     assert (second["form"], second["reversed"]) == ("red", 3)
 
 
