@@ -84,9 +84,11 @@ def write_plan(plan: Plan, file: Path | None) -> None:
     write_fields(facts)
     for move, number in sorted(plan.moves.items()):
         entries = counted(number, "entry") if number == 1 else f"{number:,} entries"
-        write_line(
-            f"Period {move.period} of book {move.book} is closed: {entries} go to {move.to}."
-        )
+        of = f"{move.period} of book {move.book}"
+        if request.date is None:
+            write_line(f"Period {of} is closed: {entries} go to {move.to}.")
+        else:
+            write_line(f"Of period {of}, {entries} go to {move.to}, as named.")
     if plan.other_years:
         write_line(
             f"Of these, {plan.other_years:,} into another year: a reversal repairs books, not "
@@ -258,8 +260,11 @@ def write_reversal(
         write_line("Set aside:", "bold")
         columns = (Column("key"), Column("error"), Column("message", wraps=True))
         write_table(columns, [(each.key or "", each.error, each.message) for each in letters])
-        say(f"Try them again: {typed('reverse', 'execute', row.reversal)}")
         say("Settled outside of storno? Say so: storno dead-letters discard JOB KEY --reason TEXT")
+    if row.state == "requested":
+        say(f"It waits for others: {typed('reverse', 'approve', row.reversal, '--actor', 'NAME')}")
+    elif row.state not in ("completed", "rejected"):
+        say(f"Go on: {typed('reverse', 'execute', row.reversal)}")
 
 
 def _request_in(events: Sequence[RecordedEvent]) -> ReversalRequested:

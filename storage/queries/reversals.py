@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ...domain.dead_letter import of_reversal
 from ...domain.errors import NotFoundError
+from ...domain.suggest import did_you_mean
 from ..store import Store
 from ..views.generation import live_views
 from ..views.tables import ViewTables
@@ -112,11 +113,13 @@ def reversal(store: Store, name: str) -> ReversalRow:
     with live_views(store.engine) as (connection, views):
         chosen = _select(views).where(views["reversals"].c.reversal == name)
         found = read(connection, chosen, ReversalRow)
-    if not found:
-        raise NotFoundError(
-            f"there is no reversal {name}: `storno reverse list` lists those there are."
-        )
-    return found[0]
+        if found:
+            return found[0]
+        known = connection.execute(sa.select(views["reversals"].c.reversal)).scalars().all()
+    raise NotFoundError(
+        f"there is no reversal {name!r}.{did_you_mean(name, known)} `storno reverse list` lists "
+        "those there are."
+    )
 
 
 def _select(views: ViewTables) -> sa.Select[Any]:
