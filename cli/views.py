@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from ..storage.views.rebuild import Rebuilt
 
 
-View = Literal["runs", "attempts", "checkpoint", "dead_letters", "movements"]
+View = Literal[
+    "runs", "attempts", "checkpoint", "dead_letters", "reversals", "periods", "movements"
+]
 
 
 @command(

@@ -7,6 +7,7 @@ whatever happens to its run next.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from ..compensations.scope import Scope
@@ -41,7 +42,7 @@ def doubts(journal: Journal, run: RunId, scope: Scope) -> list[Doubt]:
     for chunk, after, end in _open_chunks(journal, run):
         if scope.chunks and chunk.number not in scope.chunks:
             continue
-        for row in journal.events_between(after, end):
+        for row in chain.from_iterable(journal.pages_between(after, end)):
             if row.topic == RecordAttempted.TOPIC and row.stream.startswith(f"record/{run.job}/"):
                 streams.append(row.stream)
     return [

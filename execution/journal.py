@@ -235,21 +235,26 @@ class Journal:
         with self.talking():
             return posting_commits(self._store, str(run), as_of, after)
 
-    def events_of(self, commit: PostingCommit) -> Iterator[Row]:
+    def pages_of(self, commit: PostingCommit) -> Iterator[list[Row]]:
         """The events of a commit, in order, page by page."""
-        return self.events_between(
+        return self.pages_between(
             commit.first_position - 1, commit.first_position + commit.count - 1
         )
 
-    def events_between(self, position: int, end: int) -> Iterator[Row]:
+    def pages_between(self, position: int, end: int) -> Iterator[list[Row]]:
         """The events behind a position of the log up to another one, page by page."""
         while position < end:
             with self.talking():
                 rows = self._log.read_log(after_position=position, limit=min(PAGE, end - position))
             if not rows:
                 return
-            yield from rows
+            yield rows
             position = rows[-1].position
+
+    def is_touched(self, prefixes: Sequence[str], *, since: int) -> bool:
+        """Whether a stream whose name begins so has an event behind a position of the log."""
+        with self.talking():
+            return self._log.is_touched(prefixes, after_position=since)
 
     def chunk_rows(self, run: RunId, partition: str) -> list[Row]:
         """The events of the chunks of a partition as they are stored, chunk by chunk."""

@@ -93,6 +93,7 @@ class Postings:
     ) -> None:
         self._journal = journal
         self._run = run
+        self._name = run.name
         self._scope = scope
         self._as_of = as_of
         self._after = after
@@ -101,11 +102,11 @@ class Postings:
     def batches(self, size: int = BATCH) -> Iterator[list[Posting]]:
         """As they were posted, whatever happened to them since; so many at a time."""
         batch: list[Posting] = []
-        for posting in self._each():
-            batch.append(posting)
-            if len(batch) == size:
-                yield batch
-                batch = []
+        for rows in self._pages():
+            batch += [posting for row in rows if (posting := self._posting(row)) is not None]
+            while len(batch) >= size:
+                yield batch[:size]
+                batch = batch[size:]
         if batch:
             yield batch
 
@@ -125,41 +126,43 @@ class Postings:
             each for each in changed if each.state.posting_version == each.posting.version
         ]
 
-    def _each(self) -> Iterator[Posting]:
+    def _pages(self) -> Iterator[Sequence[Row]]:
+        """Events among which the postings are."""
         if self._scope.keys:
-            yield from self._of_keys()
+            yield self._of_keys()
             return
         for commit in self._journal.posting_commits(self._run, self._as_of, self._after):
             if self._holds(commit):
-                for row in self._journal.events_of(commit):
-                    yield from self._posting(row)
+                yield from self._journal.pages_of(commit)
 
     def _holds(self, commit: PostingCommit) -> bool:
         chunks = self._scope.chunks
         return not chunks or (commit.partition == PARTITION and commit.chunk in chunks)
 
-    def _posting(self, row: Row) -> Iterator[Posting]:
+    def _posting(self, row: Row) -> Posting | None:
         """The posting that a stored event is, where it is one of the run's and in the scope."""
-        if not row.topic.startswith("storno.RecordSucceeded."):
-            return
-        if self._in_haste and row.topic == RecordSucceeded.TOPIC:
-            event: Any = _outline(row.state)
+        _, stream, version, topic, state = row
+        if not topic.startswith("storno.RecordSucceeded."):
+            return None
+        if self._in_haste and topic == RecordSucceeded.TOPIC:
+            event: Any = _outline(state)
         else:
-            event = decode(row.topic, row.state)
-        if event.run == self._run.name and (
-            not self._scope.where or self._scope.matches(event.record)
-        ):
-            yield Posting(row.stream, row.version, row.version, event)
+            event = decode(topic, state)
+        if event.run != self._name or (self._scope.where and not self._scope.matches(event.record)):
+            return None
+        return Posting(stream, version, version, event)
 
-    def _of_keys(self) -> Iterator[Posting]:
-        """The last posting of each record that is named, where this run made it."""
+    def _of_keys(self) -> list[Row]:
+        """The last posting of each record that is named, whichever run made it."""
+        found = []
         streams = [record_stream(self._run.job, key) for key in self._scope.keys]
         states = self._journal.records(streams)
         for stream in dict.fromkeys(streams):
             if (state := states.get(stream)) is not None and state.posting_version:
                 row = self._journal.event(stream, state.posting_version)
                 if self._as_of is None or row.position <= self._as_of:
-                    yield from self._posting(row)
+                    found.append(row)
+        return found
 
 
 def _changed(posting: Posting, life: Sequence[Row]) -> Changed:

@@ -37,6 +37,7 @@ from ..domain.events import (
     RecordReversed,
 )
 from ..domain.ids import ChunkId, ReversalId, RunId
+from ..domain.period import PERIODS
 from ..domain.reversal import (
     PlanChangedError,
     ReversalCompleted,
@@ -192,10 +193,23 @@ class Execution:
         )
 
     def _refuse_changed_plan(self) -> None:
+        if self._stands_as_requested():
+            return
         digest = digest_now(self.journal, self.request, self.job, own=self.name)
         if digest != self.requested.digest:
             plan = make_plan(self.journal, self.request, self.job, own=self.name)
             raise PlanChangedError(f"reversal {self.name} was not begun: {self._difference(plan)}")
+
+    def _stands_as_requested(self) -> bool:
+        """Whether nothing was recorded since that a plan is made of: no need to make it again.
+
+        What becomes of effects also depends on the job, which may have been changed.
+        """
+        if self.job is None or self.job.effect:
+            return False
+        run = self.run
+        streams = (run.stream, run.chunks, f"record/{run.job}/", PERIODS)
+        return not self.journal.is_touched(streams, since=self.requested.as_of)
 
     def _difference(self, plan: Plan) -> str:
         asked = self.requested
@@ -257,18 +271,29 @@ class Execution:
             for batch in postings.batches(self._batch_size):
                 if self.flag:
                     break
-                bulk = self.taking.in_haste(batch, self._chunk_id.label)
+                bulk = self._in_haste(batch, flights)
                 if bulk is None:
-                    flights.land()
                     self._with_care(batch)
                     continue
-                flights.land(at_most=flights.room)
                 counts = Counts(read=len(batch), succeeded=len(batch))
                 chunk = self._chunk(batch, counts, bulk=bulk)
                 before = [each.stream for each in flights]
                 flights.send(chunk, chunk.sealed, self._expect(chunk, before))
             flights.land()
         return self._end()
+
+    def _in_haste(self, batch: Sequence[Posting], flights: Flights[_Chunk]) -> Bulk | None:
+        """What takes a batch back, with room to send it; None, and nothing under way, for care.
+
+        Where a commit that lands meanwhile was refused, and decided by another calendar or as
+        another chunk, this is made once more: its commit names the calendar it was made by.
+        """
+        while True:
+            calendar, number = self.taking.calendar, self.number
+            bulk = self.taking.in_haste(batch, self._chunk_id.label)
+            flights.land(at_most=0 if bulk is None else flights.room)
+            if self.taking.calendar is calendar and self.number == number:
+                return bulk
 
     @property
     def _batch_size(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -172,40 +172,36 @@ class TakingBack:
 
     def _reversed(self, posting: Posting, chunk: str) -> RecordReversed | None:
         """The event that takes a posting back; None where no period takes it."""
-        form, event = self.request.form, posting.event
+        form = self.request.form
         entries = []
-        for entry in event.entries:
+        for entry in posting.event.entries:
             day = self.dates.of(entry.book, entry.posting)
             if day is None:
                 return None
             entries.append(reversing(entry, form, day))
-        return RecordReversed(
-            run=event.run,
-            partition=event.partition,
-            chunk=chunk,
-            ordinal=event.ordinal,
-            attempt=self.attempt,
-            key=event.key,
-            reversal=self.reversal,
-            posted_version=posting.version,
-            entries=tuple(entries),
-        )
+        return RecordReversed(**self._place(posting, chunk), entries=tuple(entries))
+
+    def _place(self, posting: Posting, chunk: str) -> dict[str, Any]:
+        """What all that happens to a posting in this attempt has in common."""
+        event = posting.event
+        return {
+            "run": event.run,
+            "partition": event.partition,
+            "chunk": chunk,
+            "ordinal": event.ordinal,
+            "attempt": self.attempt,
+            "key": event.key,
+            "reversal": self.reversal,
+            "posted_version": posting.version,
+        }
 
     def _set_aside(
         self, posting: Posting, chunk: str, error: str, message: str, tries: int = 1
     ) -> RecordReversalFailed:
-        event = posting.event
         return RecordReversalFailed(
-            run=event.run,
-            partition=event.partition,
-            chunk=chunk,
-            ordinal=event.ordinal,
-            attempt=self.attempt,
-            key=event.key,
-            reversal=self.reversal,
-            posted_version=posting.version,
+            **self._place(posting, chunk),
             error=error,
             message=message,
-            record=event.record,
+            record=posting.event.record,
             tries=tries,
         )

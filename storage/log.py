@@ -112,6 +112,14 @@ class EventLog:
                     found.setdefault(row.stream, []).append(row)
         return found
 
+    def is_touched(self, prefixes: Sequence[str], *, after_position: int) -> bool:
+        """Whether a stream whose name begins so has an event behind a position."""
+        stream, position = self.tables.events.c.stream, self.tables.events.c.position
+        named = [sa.func.substr(stream, 1, len(prefix)) == prefix for prefix in prefixes]
+        select = sa.select(sa.literal(1)).where(position > after_position, sa.or_(*named))
+        with self.engine.connect() as connection:
+            return connection.execute(select.limit(1)).first() is not None
+
     def last_stream(self, prefix: str) -> str | None:
         """The last of the streams whose name begins with prefix, bytewise; None without any."""
         stream = self.tables.events.c.stream
@@ -210,7 +218,8 @@ class EventLog:
 
     def _read(self, select: sa.Select[int, str, int, str, bytes]) -> list[Row]:
         with self.engine.connect() as connection:
-            return list(map(Row._make, connection.execute(select)))
+            # Fetched at once: row by row it takes half as long again.
+            return list(map(Row._make, connection.execute(select).all()))
 
 
 def _dialect(engine: sa.Engine, tables: LogTables) -> LogDialect:

@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from storno import Context, Entry, Parameters, Record, Retry, credit, csv_source, debit, job
-from storno.execution import identity, retrying
+from storno.execution import identity, retrying, reversing
 
 from .mishaps import Mishap, arrange
 
@@ -34,6 +34,7 @@ class Case:
         writes: whether it writes rows of its own.
         host: the machine that its process seems to run on; None for this one.
         patience_seconds: how long a store that does not answer is tried again.
+        batch: how many records a reversal takes back in one commit.
         mishap: what happens, if anything.
     """
 
@@ -42,6 +43,7 @@ class Case:
     writes: bool = False
     host: str | None = None
     patience_seconds: float | None = None
+    batch: int | None = None
     mishap: Mishap | None = None
 
     @property
@@ -80,6 +82,8 @@ if CASE.host is not None:  # what this machine would say of itself, if it were a
         setattr(module, name, lambda says=says: says)
 if CASE.patience_seconds is not None:
     retrying.STORE_PATIENCE_SECONDS = CASE.patience_seconds
+if CASE.batch is not None:
+    reversing.BATCH = CASE.batch
 called = arrange(CASE.mishap, Path.cwd()) if CASE.mishap else lambda: None
 
 
@@ -98,6 +102,11 @@ def payments(payment: Payment, context: Context) -> Entry:
     if CASE.writes:
         context.connection.execute(sa.insert(ROWS).values(number=payment.number))
     called()
+    return entry_of(payment)
+
+
+def entry_of(payment: Payment) -> Entry:
+    """The entry that a payment comes to."""
     return Entry(
         [
             debit(payment.account, payment.amount, payment.currency),

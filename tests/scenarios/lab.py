@@ -35,6 +35,7 @@ from storno.domain.events import (
     Counts,
     Event,
     RecordFailed,
+    RecordReversed,
     RecordSucceeded,
     RunCompleted,
 )
@@ -240,6 +241,16 @@ class Lab:
         """The ordinals of what was posted, in order."""
         return sorted(event.ordinal for event in self.events(RecordSucceeded))
 
+    def in_force(self) -> list[int]:
+        """The ordinals of what is posted and not taken back, in order."""
+        standing: dict[str, int] = {}
+        for stream, _, event in self.log():
+            if isinstance(event, RecordSucceeded):
+                standing[stream] = event.ordinal
+            elif isinstance(event, RecordReversed):
+                del standing[stream]
+        return sorted(standing.values())
+
     def failures(self) -> dict[int, str]:
         """Ordinal to the error code of each failed record."""
         return {event.ordinal: event.error for event in self.events(RecordFailed)}
@@ -323,10 +334,16 @@ class Lab:
         if self.amount_of is None:
             return
         expected: Counter[str] = Counter()
-        for each in self.log():
-            if isinstance(each.event, RecordSucceeded):
-                currency, minor = self.amount_of(self._row(each.stream, each.event))
+        amounts: dict[tuple[str, int], tuple[str, int]] = {}
+        for stream, version, event in self.log():
+            if isinstance(event, RecordSucceeded):
+                amounts[stream, version] = self.amount_of(self._row(stream, event))
+                currency, minor = amounts[stream, version]
                 expected[currency] += minor
+            elif isinstance(event, RecordReversed):
+                currency, minor = amounts[stream, event.posted_version]
+                is_red = any(line.minor < 0 for entry in event.entries for line in entry.lines)
+                expected[currency] += -minor if is_red else minor
         assert debits == expected
 
     def _differences(self) -> dict[str, int]:
@@ -358,9 +375,13 @@ def counts_of(row: Mapping[str, Any]) -> Counts:
 
 
 def _count(log: list[Recorded], run: RunId, kind: type[RecordSucceeded]) -> int:
-    return sum(
-        isinstance(each.event, kind)
-        and each.event.run == run.name
-        and each.stream.startswith(f"record/{run.job}/")
-        for each in log
+    """Of how many of the run's input records there is such an event."""
+    return len(
+        {
+            (each.event.partition, each.event.ordinal)
+            for each in log
+            if isinstance(each.event, kind)
+            and each.event.run == run.name
+            and each.stream.startswith(f"record/{run.job}/")
+        }
     )

@@ -1,0 +1,180 @@
+"""Who has to agree to a reversal, and what they agree to."""
+
+from __future__ import annotations
+
+import pytest
+
+from storno.compensations.scope import Scope
+from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
+from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalRequested
+
+from .lab import ACTOR, Lab, paying, payments
+from .taking import BEN, CARA, DORA, Taking, where
+from .test_reversals import ran
+
+
+def test_a_reason_is_mandatory(lab: Lab) -> None:
+    """accounting-rules, 9; and it is in the event, with who asked and what for."""
+    taking = ran(lab, 2)
+    name = taking.submit(Scope(keys=("P-001",)), form="red")
+
+    (event,) = lab.events(ReversalRequested)
+    assert (event.code, event.text, event.actor) == ("wrong-input", "the wrong file", ACTOR)
+    assert (event.form, event.records, event.scope) == (
+        "red",
+        1,
+        {"kind": "records", "keys": ["P-001"]},
+    )
+    assert name == "R-000001"
+    assert taking.submit() == "R-000002"
+
+
+def test_another_person_has_to_agree(lab: Lab) -> None:
+    """accounting-rules, 10."""
+    taking = ran(lab)
+    name = taking.submit(approvals=1)
+
+    with pytest.raises(ApprovalRequiredError, match="1 person other than the requester"):
+        taking.execute(name)
+    with pytest.raises(NotAllowedError, match="anna requested the reversal and cannot approve it"):
+        taking.approve(name, ACTOR)
+    assert taking.reversed() == []
+    assert taking.run_state() == "completed"
+
+    taking.approve(name)
+    assert taking.row(name)["state"] == "approved"
+    assert taking.execute(name).reversed == 10
+
+
+def test_two_have_to_agree_and_nobody_counts_twice(lab: Lab) -> None:
+    taking = ran(lab)
+    name = taking.submit(approvals=2)
+
+    for _ in range(2):
+        taking.approve(name, BEN)
+    with pytest.raises(ApprovalRequiredError, match="1 person"):
+        taking.execute(name)
+    assert taking.row(name)["approved"] == 1
+    taking.approve(name, DORA)
+
+    assert [(event.actor.name, event.final) for event in lab.events(ReversalApproved)] == [
+        ("ben", False),
+        ("dora", True),
+    ]
+    with pytest.raises(NotAllowedError, match="does not wait for approval"):
+        taking.approve(name, CARA)
+    assert taking.execute(name).state == "completed"
+
+
+def test_a_rejected_reversal_is_over(lab: Lab) -> None:
+    taking = ran(lab)
+    name = taking.submit(approvals=1)
+
+    with pytest.raises(UsageError, match="needs a reason"):
+        taking.reject(name, reason=" ")
+    taking.reject(name, reason="they were paid")
+    taking.reject(name)
+
+    for act in (taking.execute, taking.approve):
+        with pytest.raises(NotAllowedError, match="reject"):
+            act(name)
+    assert taking.row(name)["message"] == "they were paid"
+    assert taking.submit(approvals=1) == "R-000002"
+
+
+def test_an_approved_reversal_may_still_be_rejected_until_it_begins(lab: Lab) -> None:
+    taking = ran(lab)
+    name = taking.submit()
+    taking.execute(name)
+
+    with pytest.raises(NotAllowedError, match="completed and cannot be rejected"):
+        taking.reject(name)
+
+
+CHANGES = {
+    "others took some back": lambda taking: taking.take_back(Scope(keys=("P-004",))),
+    "its period was closed": lambda taking: taking.close("2026-01"),
+    "its job has no handler": lambda taking: None,
+}
+
+
+@pytest.mark.parametrize("change", ["others took some back", "its period was closed"])
+def test_a_plan_that_changed_is_not_executed(lab: Lab, change: str) -> None:
+    """accounting-rules, 10: neither agreed to nor begun, and nothing is written."""
+    taking = ran(lab)
+    waiting = taking.submit(approvals=1)
+    agreed = taking.submit(approvals=1)
+    taking.approve(agreed)
+    seen = taking.plan().digest
+    CHANGES[change](taking)
+    before = lab.store.log.head()
+
+    with pytest.raises(PlanChangedError, match="has changed since it was requested"):
+        taking.approve(waiting)
+    with pytest.raises(PlanChangedError, match=f"reversal {agreed} was not begun"):
+        taking.execute(agreed)
+    with pytest.raises(PlanChangedError, match="has changed since it was planned"):
+        taking.submit(digest=seen)
+
+    assert lab.store.log.head() == before
+
+
+def test_the_difference_is_named(lab: Lab) -> None:
+    taking = ran(lab)
+    name = taking.submit()
+    taking.take_back(where("amount>5"))
+
+    with pytest.raises(PlanChangedError) as caught:
+        taking.execute(name)
+
+    assert "it would take back 4 records, not 10, and 6 cannot be, not 0" in str(caught.value)
+    assert "its net effect on the accounts is another one" in str(caught.value)
+
+
+def test_reopened_in_time_the_plan_is_the_same_again(lab: Lab) -> None:
+    taking = ran(lab)
+    name = taking.submit()
+    taking.close("2026-01")
+    taking.reopen("2026-01")
+
+    assert taking.execute(name).reversed == 10
+
+
+def test_what_somebody_else_took_back_meanwhile_is_set_aside(sqlite_lab: Lab) -> None:
+    """details.md: with the winner's name; a person settles it, and then it is complete."""
+    from storno.execution.dead_letters import discard
+    from storno.storage import queries
+
+    lab = sqlite_lab
+    job = paying(payments(4), chunk_size=1)
+    lab.run(job)
+    taking = Taking(lab, job)
+    name, winner = taking.submit(), taking.submit(Scope(keys=("P-001",)))
+
+    # Between its look at the plan and its first commit: the run is not held yet.
+    from storno.execution.reversing import Execution
+
+    look = Execution._refuse_changed_plan
+
+    def looked(execution: Execution) -> None:
+        look(execution)
+        if execution.name == name:
+            taking.execute(winner)
+
+    Execution._refuse_changed_plan = looked  # type: ignore[method-assign]
+    try:
+        first = taking.execute(name)
+    finally:
+        Execution._refuse_changed_plan = look  # type: ignore[method-assign]
+    second = taking.execute(name)
+
+    assert (first.state, first.reversed, first.failed) == ("stopped", 3, 1)
+    assert (second.state, second.reversed, second.failed) == ("stopped", 3, 1)
+    (letter,) = queries.dead_letters(lab.store, run=f"reversal/{name}")
+    assert (letter.key, letter.error) == ("P-001", "already-reversed")
+    assert letter.message == f"reversal {winner} took it back meanwhile"
+    places = queries.dead_letter_places(lab.store, run=f"reversal/{name}")
+    assert discard(lab.store, places, BEN, "seen") == 1
+    third = taking.execute(name)
+    assert (third.state, third.reversed, third.failed) == ("completed", 3, 0)
+    assert taking.execute(name).noop
