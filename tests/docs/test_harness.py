@@ -41,6 +41,7 @@ FALSE_PAGES = {
     "a failing command": ("```console\n$ false\n```", "page:2: exit code 1, not 0"),
     "a failing first command": ("<!-- exit: 1 -->\n```console\n$ false\n$ false\n```", "page:3"),
     "another exit code": ("<!-- exit: 3 -->\n```console\n$ exit 4\n```", "exit code 4, not 3"),
+    "nothing beside": ("<!-- beside: a/b -->\n```console\n$ true\n```", "no a/b beside"),
     "no failure": ("<!-- exit: 3 -->\n```console\n$ true\n```", "exit code 0, not 3"),
     "other output": ("```console\n$ echo one\ntwo\n```", "the page shows\ntwo\n--- it is\none"),
     "less output": ("```console\n$ echo one; echo two\none\n```", "the page shows"),
