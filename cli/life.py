@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import NotFoundError
 from ..domain.ids import record_stream
 from ..domain.money import format_minor
+from ..domain.reversal import ReversalApproved, ReversalRequested, ReversalStarted
 from ..projections.dead_letters import KEYED, RETRIED
 from ..storage import queries
 from .documents import event_document
@@ -116,9 +117,28 @@ def trail_of(store: Store, job: str, key: str) -> list[Document]:
     for document in map(event_document, events_of(store, job, key)):
         data = document["data"]
         run = f"{job}/{data['run']}"
+        if "reversal" in data:
+            documents.append(document | _taken_back(store, document))
+            continue
         actor = _person(document) or _asked_for(store, run, data["chunk"])
         documents.append(document | {"actor": actor or attempts.get((run, data["attempt"]))})
     return documents
+
+
+def _taken_back(store: Store, document: Document) -> Document:
+    """Who had the reversal executed, or settled it; who asked for it and agreed, and why."""
+    data = document["data"]
+    events = [each.event for each in queries.stream_events(store, f"reversal/{data['reversal']}")]
+    [requested] = [each for each in events if isinstance(each, ReversalRequested)]
+    started = {
+        each.attempt: each.actor.name for each in events if isinstance(each, ReversalStarted)
+    }
+    return {
+        "actor": _person(document) or started.get(data["attempt"]),
+        "requested_by": requested.actor.name,
+        "approved_by": [each.actor.name for each in events if isinstance(each, ReversalApproved)],
+        "reversal_reason": f"{requested.code}: {requested.text}",
+    }
 
 
 def _person(document: Document) -> str | None:
@@ -141,15 +161,17 @@ def write_trail(events: list[Document]) -> None:
         headline = f"{clock_text(event['recorded'])}  {event['event']}"
         write_line(headline, style="bold")
         facts = {
-            "run": f"{event['stream'].split('/')[1]}/{data['run']}, attempt {data['attempt']}",
+            "run": f"{event['stream'].split('/')[1]}/{data['run']}{_attempt(data, of_run=True)}",
             "by": event["actor"],
             "commit": event["commit"],
             "idempotency key": data.get("idempotency_key"),
             "input": data.get("location") or f"record {data['ordinal']}",
-            "reversal": data.get("reversal"),
+            "reversal": _reversal(data),
+            "requested by": event.get("requested_by"),
+            "approved by": ", ".join(event.get("approved_by", ())),
             "error": data.get("error"),
             "message": data.get("message"),
-            "reason": data.get("reason"),
+            "reason": data.get("reason") or event.get("reversal_reason"),
             "changed": ", ".join(data.get("changed", ())),
             "content": _pairs(data.get("record") or data.get("payload")),
             "key from now on": data.get("moved_to"),
@@ -161,6 +183,16 @@ def write_trail(events: list[Document]) -> None:
             ),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
+
+
+def _attempt(data: Document, *, of_run: bool) -> str:
+    """The attempt, which is the reversal's where there is one."""
+    return f", attempt {data['attempt']}" if of_run == ("reversal" not in data) else ""
+
+
+def _reversal(data: Document) -> str | None:
+    reversal = data.get("reversal")
+    return None if reversal is None else f"{reversal}{_attempt(data, of_run=False)}"
 
 
 def _record_of(stream: str | None) -> str | None:

@@ -32,16 +32,20 @@ class Display(Observer, Protocol):
         """Leave the terminal as it was."""
 
 
-def display() -> Display:
-    """The display that suits where stderr goes."""
-    return Bar() if stderr().is_terminal else Lines()
+def display(title: str | None = None) -> Display:
+    """The display that suits where stderr goes.
+
+    Args:
+        title: what is worked on, where it is not the run itself.
+    """
+    return Bar(title) if stderr().is_terminal else Lines(title)
 
 
 class _Watching:
     """What both displays know of the run."""
 
-    def __init__(self) -> None:
-        self.run: RunId | None = None
+    def __init__(self, title: str | None) -> None:
+        self.title = title or ""
         self.size: int | None = None
         self.position = 0
         self.pace = Pace()
@@ -50,7 +54,8 @@ class _Watching:
         self.shown_at = monotonic()
 
     def begin(self, run: RunId, size: int | None, position: int) -> None:
-        self.run, self.size, self.position = run, size, position
+        self.title = self.title or str(run)
+        self.size, self.position = size, position
 
     def advance(self, counts: Counts, position: int | None, every_seconds: float) -> bool:
         """Take note of a commit; whether it is time to show something."""
@@ -86,26 +91,26 @@ class _Watching:
 class Lines:
     """A line every ten seconds, for logs."""
 
-    def __init__(self) -> None:
-        self._watching = _Watching()
+    def __init__(self, title: str | None = None) -> None:
+        self._watching = _Watching(title)
 
     def started(
         self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
     ) -> None:
         """Say once that it begins."""
         self._watching.begin(run, size, position)
-        say(_beginning(run, attempt, resumed))
+        say(_beginning(self._watching.title, attempt, resumed))
 
     def committed(self, counts: Counts, position: int | None) -> None:
         """Say how far it is, if it has been quiet for long enough."""
         watching = self._watching
         if watching.advance(counts, position, LINE_SECONDS):
             parts = (watching.percent, watching.facts)
-            say(f"{watching.run}: {', '.join(part for part in parts if part)}")
+            say(f"{watching.title}: {', '.join(part for part in parts if part)}")
 
     def retrying(self, error: str, tries: int, delay_seconds: float) -> None:
         """Say so at once."""
-        say(f"{self._watching.run}: {_retrying(error, tries, delay_seconds)}")
+        say(f"{self._watching.title}: {_retrying(error, tries, delay_seconds)}")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -114,8 +119,8 @@ class Lines:
 class Bar:
     """A bar with rate, time left and failures so far."""
 
-    def __init__(self) -> None:
-        self._watching = _Watching()
+    def __init__(self, title: str | None = None) -> None:
+        self._watching = _Watching(title)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -131,9 +136,13 @@ class Bar:
             *columns, *bar, facts, console=stderr(), auto_refresh=False, transient=True
         )
         if resumed or attempt > 1:
-            say(_beginning(run, attempt, resumed))
+            say(_beginning(self._watching.title, attempt, resumed))
         self._task = self._progress.add_task(
-            str(run), total=size, completed=position, percent=self._watching.percent, facts=""
+            self._watching.title,
+            total=size,
+            completed=position,
+            percent=self._watching.percent,
+            facts="",
         )
         self._progress.start()
         self._progress.refresh()
@@ -199,9 +208,9 @@ def _step_lines(title: str) -> Callable[[int, int], None]:
     return line
 
 
-def _beginning(run: RunId, attempt: int, resumed: bool) -> str:
+def _beginning(title: str, attempt: int, resumed: bool) -> str:
     verb = "goes on" if resumed else "begins"
-    return f"{run} {verb}" + (f" (attempt {attempt})" if attempt > 1 else "")
+    return f"{title} {verb}" + (f" (attempt {attempt})" if attempt > 1 else "")
 
 
 def _retrying(error: str, tries: int, delay_seconds: float) -> str:

@@ -11,6 +11,9 @@ from .options import ACTING, COMMON, RUNNING, Acting, Common, Running, command, 
 if TYPE_CHECKING:
     from ..execution.reversing import ReversalResult
 
+REFUSED = ("requested", "rejected", "completed")
+"""States of a reversal in which executing it does nothing, so that there is nothing to ask."""
+
 RunWord = Annotated[
     str | None, note("A run as 'storno runs' prints it, the start of one, or last", name="RUN")
 ]
@@ -77,7 +80,7 @@ def plan(
 
     What cannot be taken back is listed with the reason, and so is where closed periods move it.
     """
-    from .render import say, write_json
+    from .render import write_json
     from .reversal_pages import plan_document, write_plan
     from .session import open_project, opened
     from .taking import definition_of, plan_file, planned, scoped
@@ -93,9 +96,7 @@ def plan(
     if common.json:
         write_json(document)
     else:
-        write_plan(made)
-        if out is not None:
-            say(f"Wrote the plan to {out}.")
+        write_plan(made, out)
     return DONE
 
 
@@ -161,10 +162,13 @@ def list_(
     from .render import write_json
     from .reversal_pages import check_state, reversal_document, write_reversals
     from .session import open_project, opened
+    from .standing import say_if_unknown
 
     check_state(state)
     with opened(open_project(common)) as store:
         rows = queries.reversals(store, job=job, state=state)
+        if not rows:
+            say_if_unknown(store, job)
     if common.json:
         write_json([reversal_document(row) for row in rows])
     else:
@@ -267,11 +271,11 @@ def execute(
     actor = authorized(project, running, "reverse execute", name)
     with opened(project) as store:
         row = queries.reversal(store, name)
-        if row.state != "completed":
+        if row.state not in REFUSED:
             left = row.records - row.reversed
             confirm(f"Take back {left:,} records of {row.job}/{row.run}?", yes=yes)
         job = definition_of(project, row.job)
-        shown = display()
+        shown = display(f"Reversal {name} of {row.job}/{row.run}")
         try:
             result = execute_reversal(store, name, actor, job=job, observer=shown)
         finally:
