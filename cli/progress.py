@@ -46,6 +46,7 @@ class _Watching:
 
     def __init__(self, title: str | None) -> None:
         self.title = title or ""
+        self.begun = False
         self.size: int | None = None
         self.position = 0
         self.pace = Pace()
@@ -55,6 +56,9 @@ class _Watching:
 
     def begin(self, run: RunId, size: int | None, position: int) -> None:
         self.title = self.title or str(run)
+        if self.begun:  # a run that failed, whose job says that it takes itself back
+            self.title = f"The reversal of {run}"
+        self.begun = True
         self.size, self.position = size, position
 
     def advance(self, counts: Counts, position: int | None, every_seconds: float) -> bool:
@@ -128,6 +132,7 @@ class Bar:
         self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
     ) -> None:
         """Draw the bar where the run goes on."""
+        self.close()
         self._watching.begin(run, size, position)
         columns = [TextColumn("{task.description}", style="bold")]
         bar = [BarColumn(bar_width=32), TextColumn("{task.fields[percent]:>4}")] if size else []
