@@ -43,14 +43,14 @@ def list_letters(
     """List records that failed and wait for a person."""
     from ..storage import queries
     from .documents import letter_document
-    from .find import find_run
+    from .find import find_letters_run
     from .render import write_json
     from .session import open_project, opened
     from .standing import say_if_unknown
 
     with opened(open_project(common)) as store:
         chosen = {
-            "run": find_run(store, run).row.run if run else None,
+            "run": find_letters_run(store, run) if run else None,
             "job": job,
             "error": error,
             "key": key,

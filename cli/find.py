@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..domain.dead_letter import of_reversal
 from ..domain.errors import NotFoundError, UsageError
 from ..domain.ids import RunId
 from ..domain.suggest import did_you_mean
@@ -45,6 +46,19 @@ class FoundRun:
         """What it was started with."""
         parameters: dict[str, Any] = json.loads(self.row.parameters)
         return parameters
+
+
+def find_letters_run(store: Store, word: str) -> str:
+    """What dead letters are of: a run as ``find_run`` knows it, or ``reversal/<id>``.
+
+    Raises:
+        NotFoundError: there is neither.
+        UsageError: several runs begin so.
+    """
+    _, _, name = word.partition("/")
+    if of_reversal(name) == word:
+        return of_reversal(queries.reversal(store, name).reversal)
+    return find_run(store, word).row.run
 
 
 def find_run(store: Store, word: str) -> FoundRun:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import NotFoundError
 from ..domain.ids import record_stream
 from ..domain.money import format_minor
-from ..domain.reversal import ReversalStarted
+from ..domain.reversal import ReversalApproved, ReversalRequested, ReversalStarted
 from ..projections.dead_letters import KEYED, RETRIED
 from ..storage import queries
 from .documents import event_document
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 SIDES = {"D": "debit", "C": "credit"}
+POSTED = {"RecordReversed": "took back by"}
 
 
 def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
@@ -107,10 +108,7 @@ def write_entries(entries: list[Document]) -> None:
 
 
 def trail_of(store: Store, job: str, key: str) -> list[Document]:
-    """Every event of a record, with who caused it: a person, or whoever started the attempt.
-
-    The attempt is the run's, or the reversal's.
-    """
+    """Every event of a record, with who caused it: a person, or whoever started the attempt."""
     attempts = {
         (attempt.run, attempt.attempt): attempt.actor
         for attempt in queries.attempts(store, job=job)
@@ -119,24 +117,28 @@ def trail_of(store: Store, job: str, key: str) -> list[Document]:
     for document in map(event_document, events_of(store, job, key)):
         data = document["data"]
         run = f"{job}/{data['run']}"
-        actor = _person(document) or _asked_for(store, run, data["chunk"])
         if "reversal" in data:
-            actor = actor or _executed(store, data["reversal"], data["attempt"])
+            documents.append(document | _taken_back(store, document))
+            continue
+        actor = _person(document) or _asked_for(store, run, data["chunk"])
         documents.append(document | {"actor": actor or attempts.get((run, data["attempt"]))})
     return documents
 
 
-def _executed(store: Store, reversal: str, attempt: int) -> str | None:
-    """Who executed a reversal, at this attempt."""
-    events = (each.event for each in queries.stream_events(store, f"reversal/{reversal}"))
-    return next(
-        (
-            event.actor.name
-            for event in events
-            if isinstance(event, ReversalStarted) and event.attempt == attempt
-        ),
-        None,
-    )
+def _taken_back(store: Store, document: Document) -> Document:
+    """Who had the reversal executed, or settled it; who asked for it and agreed, and why."""
+    data = document["data"]
+    events = [each.event for each in queries.stream_events(store, f"reversal/{data['reversal']}")]
+    [requested] = [each for each in events if isinstance(each, ReversalRequested)]
+    started = {
+        each.attempt: each.actor.name for each in events if isinstance(each, ReversalStarted)
+    }
+    return {
+        "actor": _person(document) or started.get(data["attempt"]),
+        "requested_by": requested.actor.name,
+        "approved_by": [each.actor.name for each in events if isinstance(each, ReversalApproved)],
+        "reversal_reason": f"{requested.code}: {requested.text}",
+    }
 
 
 def _person(document: Document) -> str | None:
@@ -159,31 +161,38 @@ def write_trail(events: list[Document]) -> None:
         headline = f"{clock_text(event['recorded'])}  {event['event']}"
         write_line(headline, style="bold")
         facts = {
-            **_attempt(event["stream"].split("/")[1], data),
+            "run": f"{event['stream'].split('/')[1]}/{data['run']}{_attempt(data, of_run=True)}",
             "by": event["actor"],
             "commit": event["commit"],
             "idempotency key": data.get("idempotency_key"),
             "input": data.get("location") or f"record {data['ordinal']}",
+            "reversal": _reversal(data),
+            "requested by": event.get("requested_by"),
+            "approved by": ", ".join(event.get("approved_by", ())),
             "error": data.get("error"),
             "message": data.get("message"),
-            "reason": data.get("reason"),
+            "reason": data.get("reason") or event.get("reversal_reason"),
             "changed": ", ".join(data.get("changed", ())),
             "content": _pairs(data.get("record") or data.get("payload")),
             "key from now on": data.get("moved_to"),
             "had been": _record_of(data.get("moved_from")),
             "found": "posted before, with the same content" if data.get("skipped") else None,
             "output": _pairs(data.get("output")),
-            "posted": "; ".join(map(posted_text, data.get("entries", ()))),
+            POSTED.get(event["event"], "posted"): "; ".join(
+                map(posted_text, data.get("entries", ()))
+            ),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
 
 
-def _attempt(job: str, data: Document) -> dict[str, str]:
-    """Whose attempt it was: the run's, or the reversal's of what the run posted."""
-    run, attempt = f"{job}/{data['run']}", f"attempt {data['attempt']}"
-    if "reversal" in data:
-        return {"run": run, "reversal": f"{data['reversal']}, {attempt}"}
-    return {"run": f"{run}, {attempt}"}
+def _attempt(data: Document, *, of_run: bool) -> str:
+    """The attempt, which is the reversal's where there is one."""
+    return f", attempt {data['attempt']}" if of_run == ("reversal" not in data) else ""
+
+
+def _reversal(data: Document) -> str | None:
+    reversal = data.get("reversal")
+    return None if reversal is None else f"{reversal}{_attempt(data, of_run=False)}"
 
 
 def _record_of(stream: str | None) -> str | None:

@@ -32,20 +32,21 @@ class Display(Observer, Protocol):
         """Leave the terminal as it was."""
 
 
-def display(name: str | None = None) -> Display:
+def display(title: str | None = None) -> Display:
     """The display that suits where stderr goes.
 
     Args:
-        name: of what is shown; the run's where not given.
+        title: what is worked on, where it is not the run itself.
     """
-    return Bar(name) if stderr().is_terminal else Lines(name)
+    return Bar(title) if stderr().is_terminal else Lines(title)
 
 
 class _Watching:
-    """What both displays know of the run, or of the reversal."""
+    """What both displays know of the run."""
 
-    def __init__(self, name: str | None) -> None:
-        self.name = name or ""
+    def __init__(self, title: str | None) -> None:
+        self.title = title or ""
+        self.begun = False
         self.size: int | None = None
         self.position = 0
         self.pace = Pace()
@@ -54,7 +55,10 @@ class _Watching:
         self.shown_at = monotonic()
 
     def begin(self, run: RunId, size: int | None, position: int) -> None:
-        self.name = self.name or str(run)
+        self.title = self.title or str(run)
+        if self.begun:  # a run that failed, whose job says that it takes itself back
+            self.title = f"The reversal of {run}"
+        self.begun = True
         self.size, self.position = size, position
 
     def advance(self, counts: Counts, position: int | None, every_seconds: float) -> bool:
@@ -91,26 +95,26 @@ class _Watching:
 class Lines:
     """A line every ten seconds, for logs."""
 
-    def __init__(self, name: str | None = None) -> None:
-        self._watching = _Watching(name)
+    def __init__(self, title: str | None = None) -> None:
+        self._watching = _Watching(title)
 
     def started(
         self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
     ) -> None:
         """Say once that it begins."""
         self._watching.begin(run, size, position)
-        say(_beginning(self._watching.name, attempt, resumed))
+        say(_beginning(self._watching.title, attempt, resumed))
 
     def committed(self, counts: Counts, position: int | None) -> None:
         """Say how far it is, if it has been quiet for long enough."""
         watching = self._watching
         if watching.advance(counts, position, LINE_SECONDS):
             parts = (watching.percent, watching.facts)
-            say(f"{watching.name}: {', '.join(part for part in parts if part)}")
+            say(f"{watching.title}: {', '.join(part for part in parts if part)}")
 
     def retrying(self, error: str, tries: int, delay_seconds: float) -> None:
         """Say so at once."""
-        say(f"{self._watching.name}: {_retrying(error, tries, delay_seconds)}")
+        say(f"{self._watching.title}: {_retrying(error, tries, delay_seconds)}")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -119,8 +123,8 @@ class Lines:
 class Bar:
     """A bar with rate, time left and failures so far."""
 
-    def __init__(self, name: str | None = None) -> None:
-        self._watching = _Watching(name)
+    def __init__(self, title: str | None = None) -> None:
+        self._watching = _Watching(title)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -128,6 +132,7 @@ class Bar:
         self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
     ) -> None:
         """Draw the bar where the run goes on."""
+        self.close()
         self._watching.begin(run, size, position)
         columns = [TextColumn("{task.description}", style="bold")]
         bar = [BarColumn(bar_width=32), TextColumn("{task.fields[percent]:>4}")] if size else []
@@ -136,9 +141,9 @@ class Bar:
             *columns, *bar, facts, console=stderr(), auto_refresh=False, transient=True
         )
         if resumed or attempt > 1:
-            say(_beginning(self._watching.name, attempt, resumed))
+            say(_beginning(self._watching.title, attempt, resumed))
         self._task = self._progress.add_task(
-            self._watching.name,
+            self._watching.title,
             total=size,
             completed=position,
             percent=self._watching.percent,
@@ -208,9 +213,9 @@ def _step_lines(title: str) -> Callable[[int, int], None]:
     return line
 
 
-def _beginning(name: str, attempt: int, resumed: bool) -> str:
+def _beginning(title: str, attempt: int, resumed: bool) -> str:
     verb = "goes on" if resumed else "begins"
-    return f"{name} {verb}" + (f" (attempt {attempt})" if attempt > 1 else "")
+    return f"{title} {verb}" + (f" (attempt {attempt})" if attempt > 1 else "")
 
 
 def _retrying(error: str, tries: int, delay_seconds: float) -> str:

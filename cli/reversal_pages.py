@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compensations.scope import Scope
 from ..domain.errors import UsageError
 from ..domain.money import format_minor
-from ..domain.reversal import ReversalRequested, ReversalStatus
+from ..domain.reversal import (
+    NetLine,
+    ReversalApproved,
+    ReversalCompleted,
+    ReversalFailed,
+    ReversalRejected,
+    ReversalRequested,
+    ReversalStarted,
+    ReversalStatus,
+    ReversalStopped,
+)
 from ..domain.suggest import did_you_mean
-from .render import amount, clock, count, counted, moment, say, typed, write_fields, write_line
+from .documents import letter_key
+from .reasons import why
+from .render import (
+    amount,
+    clock,
+    count,
+    counted,
+    duration,
+    moment,
+    say,
+    typed,
+    write_fields,
+    write_line,
+)
 from .tables import Column, write_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..compensations.plan import Plan
-    from ..domain.reversal import NetLine
+    from ..domain.events import Event
     from ..execution.reversing import ReversalResult
     from ..storage.queries import DeadLetterRow, RecordedEvent, ReversalRow
 
@@ -44,7 +67,7 @@ def plan_document(plan: Plan) -> Document:
         "reversible": plan.reversible,
         "blocked": plan.blocked,
         "not_reversible": [{"key": each.key, "why": each.why} for each in plan.blockers],
-        "net": _net_documents(plan.net_lines()),
+        "net": _net_document(plan.net_lines()),
         "moves": [
             {"book": move.book, "period": move.period, "to": move.to.isoformat(), "entries": number}
             for move, number in sorted(plan.moves.items())
@@ -53,7 +76,7 @@ def plan_document(plan: Plan) -> Document:
     }
 
 
-def _net_documents(lines: Sequence[NetLine]) -> list[Document]:
+def _net_document(lines: Sequence[NetLine]) -> list[Document]:
     return [
         {
             "book": line.book,
@@ -66,48 +89,56 @@ def _net_documents(lines: Sequence[NetLine]) -> list[Document]:
     ]
 
 
-def write_plan(plan: Plan, file: Path | None) -> None:
-    """The plan for people, and how to ask for it.
+def write_plan(plan: Plan, out: Path | None = None) -> None:
+    """The plan for people.
 
     Args:
-        file: where it was written to.
+        out: the file it was written to.
     """
     request = plan.request
     write_line(f"Would take back {counted(plan.reversible, 'record')} of {request.run}", "bold")
     write_line()
     facts = {"scope": str(request.scope), "form": FORMS[request.form]}
-    facts["posted on"] = (
-        "the originals' posting dates" if request.date is None else request.date.isoformat()
-    )
+    facts["posted on"] = _posted_on(None if request.date is None else request.date.isoformat())
     if plan.blocked:
         facts["cannot be"] = counted(plan.blocked, "record")
     write_fields(facts)
+    _write_moves(plan)
+    _write_net(plan.net_lines())
+    _write_blockers(plan)
+    say("")
+    if not plan.reversible:
+        say("There is nothing to take back.")
+    elif out is None:
+        say("Nothing was written. Keep the plan with --out FILE, to submit it:")
+        say("  storno reverse submit FILE --reason-code CODE --reason TEXT")
+    else:
+        say(f"Wrote the plan to {out}. Ask for it:")
+        say(f"  {typed('reverse', 'submit', str(out))} --reason-code CODE --reason TEXT")
+
+
+def _posted_on(date: str | None) -> str:
+    return "the originals' posting dates" if date is None else date
+
+
+def _write_moves(plan: Plan) -> None:
     for move, number in sorted(plan.moves.items()):
-        entries = counted(number, "entry") if number == 1 else f"{number:,} entries"
-        of = f"{move.period} of book {move.book}"
-        if request.date is None:
-            write_line(f"Period {of} is closed: {entries} go to {move.to}.")
+        entries = "1 entry goes" if number == 1 else f"{number:,} entries go"
+        if plan.request.date is None:
+            write_line(
+                f"Period {move.period} of book {move.book} is closed: {entries} to {move.to}."
+            )
         else:
-            write_line(f"Of period {of}, {entries} go to {move.to}, as named.")
+            write_line(f"Of period {move.period} of book {move.book}, {entries} to {move.to}.")
     if plan.other_years:
         write_line(
             f"Of these, {plan.other_years:,} into another year: a reversal repairs books, not "
             "statements that were published."
         )
-    _write_net(plan.net_lines())
-    _write_blockers(plan)
-    if not plan.reversible:
-        return
-    if file is None:
-        say("Nothing was written. Write the plan to a file with --out FILE, and ask for it:")
-    else:
-        say(f"Nothing was written but the plan, to {file}. Ask for it:")
-    submit = typed("reverse", "submit", "FILE" if file is None else str(file))
-    say(f"{submit} --reason-code CODE --reason TEXT")
 
 
 def _write_net(lines: Sequence[NetLine]) -> None:
-    """What a reversal moves on each account."""
+    """What a reversal moves, account by account."""
     if not lines:
         return
     write_line()
@@ -154,7 +185,9 @@ def reversal_document(
         "reversal": row.reversal,
         "run": f"{row.job}/{row.run}",
         "state": row.state,
+        "scope": json.loads(row.scope),
         "records": row.records,
+        "blocked": row.blocked,
         "reversed": row.reversed,
         "failed": row.failed,
         "form": row.form,
@@ -173,13 +206,8 @@ def reversal_document(
         "plan": row.digest,
     }
     if events:
-        requested = _request_in(events)
-        document["scope"] = requested.scope
-        document["net"] = _net_documents(requested.net)
-        document["events"] = [
-            {"event": type(each.event).__name__, "recorded_at": moment(each.recorded_at)}
-            for each in events
-        ]
+        document["net"] = _net_document(_requested_net(events))
+        document["events"] = [_event_document(each) for each in events]
         document["set_aside"] = [
             {"key": each.key, "error": each.error, "message": each.message} for each in letters
         ]
@@ -234,43 +262,98 @@ def write_reversals(rows: Sequence[ReversalRow]) -> None:
 def write_reversal(
     row: ReversalRow, events: Sequence[RecordedEvent], letters: Sequence[DeadLetterRow]
 ) -> None:
-    """A reversal for people: all that whoever is to approve it has to know."""
-    requested = _request_in(events)
-    write_fields(
-        {
-            "reversal": row.reversal,
-            "run": f"{row.job}/{row.run}",
-            "scope": str(Scope.read(requested.scope)),
-            "state": row.state,
-            "records": f"{count(row.records)}, of which {count(row.reversed)} taken back",
-            "reason": f"{row.code}: {row.text}",
-            "form": FORMS[row.form],
-            "date": row.date or "the originals' posting dates",
-            "approvals": f"{row.approved} of {row.approvals}",
-        }
-    )
+    """A reversal for people."""
+    facts = {
+        "reversal": row.reversal,
+        "run": f"{row.job}/{row.run}",
+        "state": row.state,
+        "scope": str(Scope.read(json.loads(row.scope))),
+        "records": f"{count(row.records)}, of which {count(row.reversed)} taken back",
+        "cannot be": counted(row.blocked, "record") if row.blocked else "",
+        "reason": f"{row.code}: {row.text}",
+        "form": FORMS[row.form],
+        "posted on": _posted_on(row.date),
+        "approvals": f"{row.approved} of {row.approvals}" if row.approvals else "none needed",
+    }
+    write_fields({name: value for name, value in facts.items() if value})
+    _write_net(_requested_net(events))
     write_line()
-    for each in events:
-        actor = getattr(each.event, "actor", None)
-        by = f" by {actor.name}" if actor is not None else ""
-        write_line(f"{clock(each.recorded_at)}  {type(each.event).__name__}{by}")
-    _write_net(requested.net)
+    columns = (Column("when"), Column("what"), Column("by"), Column("details", wraps=True))
+    write_table(columns, [(clock(each.recorded_at), *_happened(each)) for each in events])
     if letters:
         write_line()
         write_line("Set aside:", "bold")
-        columns = (Column("key"), Column("error"), Column("message", wraps=True))
-        write_table(columns, [(each.key or "", each.error, each.message) for each in letters])
-        say("Settled outside of storno? Say so: storno dead-letters discard JOB KEY --reason TEXT")
+        write_table(
+            (Column("key"), Column("error"), Column("message", wraps=True)),
+            [(letter_key(each), each.error, each.message) for each in letters],
+        )
+    _say_what_next(row, letters)
+
+
+def _say_what_next(row: ReversalRow, letters: Sequence[DeadLetterRow]) -> None:
+    name = row.reversal
     if row.state == "requested":
-        say(f"It waits for others: {typed('reverse', 'approve', row.reversal, '--actor', 'NAME')}")
-    elif row.state not in ("completed", "rejected"):
-        say(f"Go on: {typed('reverse', 'execute', row.reversal)}")
+        say("")
+        say(f"Agree:  {typed('reverse', 'approve', name, '--actor', 'NAME')}")
+        say(f"Refuse: {typed('reverse', 'reject', name, '--actor', 'NAME')} --reason TEXT")
+    elif row.state == "approved":
+        say("")
+        say(f"Execute it: {typed('reverse', 'execute', name)}")
+    elif letters:
+        job, key = letters[0].job, letter_key(letters[0])
+        say("")
+        say(f"Try them again: {typed('reverse', 'execute', name)}")
+        say("Or, where it was settled outside of storno:")
+        say(f"  {typed('dead-letters', 'discard', job, key)} --reason TEXT")
 
 
-def _request_in(events: Sequence[RecordedEvent]) -> ReversalRequested:
-    requested = events[0].event
-    assert isinstance(requested, ReversalRequested), "its stream begins with the request"
-    return requested
+def _requested_net(events: Sequence[RecordedEvent]) -> Sequence[NetLine]:
+    """What it was to move when it was requested; that is what others agree to."""
+    first = events[0].event
+    return first.net if isinstance(first, ReversalRequested) else ()
+
+
+_STARTS = {"start": "begun", "resume": "gone on with", "takeover": "taken over"}
+
+
+def _happened(recorded: RecordedEvent) -> tuple[str, str, str]:
+    """An event in words: what, by whom, and what is to be said of it."""
+    match recorded.event:
+        case ReversalRequested(actor=actor, code=code, text=text):
+            return "requested", actor.name, f"{code}: {text}"
+        case ReversalApproved(actor=actor, final=final):
+            return "approved", actor.name, "" if final else "others have to agree too"
+        case ReversalRejected(actor=actor, reason=reason):
+            return "rejected", actor.name, reason
+        case ReversalStarted(actor=actor, worker=worker, why=how, attempt=attempt):
+            return _STARTS.get(how, how), actor.name, f"attempt {attempt}, {worker}"
+        case ended:
+            return _ended(ended)
+
+
+def _ended(event: Event) -> tuple[str, str, str]:
+    match event:
+        case ReversalStopped(why="set-aside", failed=failed):
+            return "stopped", "", f"{counted(failed, 'record')} set aside"
+        case ReversalStopped(why=code):
+            return "stopped", "", why("stopped", code)
+        case ReversalFailed(error=error, message=message):
+            return "failed", "", f"{error}: {message}"
+        case ReversalCompleted(reversed=number):
+            return "completed", "", f"{counted(number, 'record')} taken back"
+        case other:
+            return type(other).__name__, "", ""
+
+
+def _event_document(recorded: RecordedEvent) -> Document:
+    what, actor, details = _happened(recorded)
+    return {
+        "event": type(recorded.event).__name__,
+        "recorded_at": moment(recorded.recorded_at),
+        "what": what,
+        "actor": actor or None,
+        "details": details or None,
+    }
 
 
 def result_document(result: ReversalResult) -> Document:
@@ -294,17 +377,15 @@ def write_result(result: ReversalResult) -> None:
     style = "yellow" if result.failed else "green"
     write_line(f"{result.reversal} {result.state}", f"bold {style}")
     write_line()
-    write_fields(
-        {
-            "run": str(result.run),
-            "taken back": counted(result.reversed, "record"),
-            "set aside": counted(result.failed, "record"),
-        }
-    )
+    facts = {"run": str(result.run), "taken back": counted(result.reversed, "record")}
+    if result.failed:
+        facts["set aside"] = counted(result.failed, "record")
+    write_fields(facts | {"took": duration(result.seconds)})
+    say("")
     if result.failed:
         say(f"See why: {typed('reverse', 'show', result.reversal)}")
     elif result.state == "stopped":
         say(f"Go on: {typed('reverse', 'execute', result.reversal)}")
     else:
-        again = typed("run", result.run.job, "...", "--again", "--reason", "TEXT")
-        say(f"Post anew what was taken back: {again}")
+        again = f"{typed('run', result.run.job)} ... --again --reason TEXT"
+        say(f"To post anew what was taken back: {again}")

@@ -11,6 +11,9 @@ from .options import ACTING, COMMON, RUNNING, Acting, Common, Running, command, 
 if TYPE_CHECKING:
     from ..execution.reversing import ReversalResult
 
+REFUSED = ("requested", "rejected", "completed")
+"""States of a reversal in which executing it does nothing, so that there is nothing to ask."""
+
 RunWord = Annotated[
     str | None, note("A run as 'storno runs' prints it, the start of one, or last", name="RUN")
 ]
@@ -159,10 +162,13 @@ def list_(
     from .render import write_json
     from .reversal_pages import check_state, reversal_document, write_reversals
     from .session import open_project, opened
+    from .standing import say_if_unknown
 
     check_state(state)
     with opened(open_project(common)) as store:
         rows = queries.reversals(store, job=job, state=state)
+        if not rows:
+            say_if_unknown(store, job)
     if common.json:
         write_json([reversal_document(row) for row in rows])
     else:
@@ -265,11 +271,11 @@ def execute(
     actor = authorized(project, running, "reverse execute", name)
     with opened(project) as store:
         row = queries.reversal(store, name)
-        if row.state != "completed":
+        if row.state not in REFUSED:
             left = row.records - row.reversed
             confirm(f"Take back {left:,} records of {row.job}/{row.run}?", yes=yes)
         job = definition_of(project, row.job)
-        shown = display(name)
+        shown = display(f"Reversal {name} of {row.job}/{row.run}")
         try:
             result = execute_reversal(store, name, actor, job=job, observer=shown)
         finally:

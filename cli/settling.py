@@ -257,9 +257,9 @@ def _named(project: Project, job: str) -> str:
 
 
 def _run(store: Store, word: str | None) -> str | None:
-    from .find import find_run
+    from .find import find_letters_run
 
-    return None if word is None else find_run(store, word).row.run
+    return None if word is None else find_letters_run(store, word)
 
 
 def _chosen(

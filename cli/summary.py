@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ..storage.store import Store
 
 
+TAKEN_BACK = ("reversing", "partly-reversed", "reversed")
+"""States that only a run ends in whose job says ``on_failure="reverse"``."""
+
+
 def result_document(store: Store, result: RunResult, *, dry_run: bool) -> dict[str, Any]:
     """The run's document, with what only the one who ran it knows."""
     from ..storage import queries
@@ -117,6 +121,11 @@ def _next(result: RunResult, *, dry_run: bool) -> list[str]:
     if result.state in ("stopped", "failed"):
         verb = "Go on with it" if result.state == "stopped" else "Mend the cause, then go on"
         lines += ["", f"{verb}:", f"  {typed('resume', str(result.run))}"]
+    if result.state in TAKEN_BACK:
+        lines += ["", "What it had posted is taken back, as its job says. See how far:"]
+        lines += [f"  {typed('reverse', 'list', '--job', result.run.job)}"]
+    if result.state == "reversed":
+        lines += ["", "Mend the cause, then post all of it anew:", f"  {_again(result)}"]
     return lines
 
 

@@ -21,7 +21,7 @@ from .moments import parse_day
 if TYPE_CHECKING:
     from ..execution.job import Job
 
-WAYS = "name a run, or --record JOB KEY ..., or --chunk RUN N ..."
+WAYS = "Name a run, or write --record JOB KEY ... or --chunk RUN N ..."
 
 
 def scoped(
@@ -53,7 +53,7 @@ def scoped(
             raise UsageError("--chunk: write the run, then the numbers of its chunks.")
         return find_run(store, word), Scope(chunks=tuple(sorted({int(n) for n in numbers})))
     if run is None:
-        raise UsageError(f"what is to be taken back: {WAYS}.")
+        raise UsageError(f"what is to be taken back? {WAYS}")
     conditions = tuple(Condition.parse(text) for text in where)
     return find_run(store, run), Scope(where=conditions)
 
@@ -103,6 +103,13 @@ def plan_file(path: Path, document: dict[str, Any]) -> None:
         raise UsageError(f"--out {path}: {error.strerror}.") from None
 
 
+def _run_or_file(store: Store, what: str) -> FoundRun:
+    try:
+        return find_run(store, what)
+    except NotFoundError as error:
+        raise NotFoundError(f"{what!r} is no file, and {error}") from None
+
+
 def submitted(store: Store, project: Project, what: str) -> tuple[Request, str | None]:
     """What a plan's file asks for, with its digest; or all of a run.
 
@@ -112,7 +119,7 @@ def submitted(store: Store, project: Project, what: str) -> tuple[Request, str |
     """
     path = Path(what)
     if not path.is_file():
-        run = find_run(store, what)
+        run = _run_or_file(store, what)
         form = policy_of(project, definition_of(project, run.job)).form_for()
         return Request(str(run.id), Scope(), form), None
     try:

@@ -61,7 +61,7 @@ class Tally:
             return None
         return (
             f"{failed} of {read} records failed, and the job tolerates {job.tolerance}. The chunk "
-            "that went over it was not committed: mend the records or the job, and resume."
+            "that went over it was not committed: mend the records or the job."
         )
 
     def mismatch(self, job: Job, chunk: Mapping[str, str], parameters: Any) -> str | None:
