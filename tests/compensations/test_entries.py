@@ -15,7 +15,7 @@ from storno.domain.entry import PostedEntry, PostedLine
 from storno.domain.period import ALL_OPEN
 
 from ..domain.strategies import ENTRIES
-from ..domain.test_period import calendar, day
+from ..domain.test_calendar import calendar, day
 
 FORMS = st.sampled_from(["black", "red"])
 Account = tuple[str, str, str, int]

@@ -18,7 +18,7 @@ from storno.domain.period import ALL_OPEN, Calendar
 from storno.domain.reversal import NetLine
 
 from ..domain.strategies import ENTRIES
-from ..domain.test_period import calendar, day
+from ..domain.test_calendar import calendar, day
 from .test_entries import turnover
 
 REQUEST = Request("payments/2026-01", Scope())
