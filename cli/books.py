@@ -80,12 +80,14 @@ def line_documents(lines: Iterable[AccountLine]) -> Iterator[Document]:
 
 
 def write_statement(lines: Iterable[AccountLine]) -> None:
-    """An account's lines as a table."""
+    """An account's lines as a table; with the reversals only where there are some."""
+    shown = list(lines)
+    reversals = (Column("reversal", spare=2),) if any(each.reversal for each in shown) else ()
     columns = (
         Column("effective"),
         Column("record"),
         Column("text", wraps=True, spare=1),
-        Column("reversal", spare=2),
+        *reversals,
         Column("currency"),
         Column("debit", right=True),
         Column("credit", right=True),
@@ -96,12 +98,12 @@ def write_statement(lines: Iterable[AccountLine]) -> None:
             line.effective,
             f"{line.job} {line.key}",
             line.text,
-            line.reversal or "",
+            *(line.reversal or "" for _ in reversals),
             line.currency,
             *(_shown(minor, line.exponent) for minor in (line.debit, line.credit)),
             amount(line.balance, line.exponent),
         )
-        for line in lines
+        for line in shown
     ]
     if rows:
         write_table(columns, rows)
