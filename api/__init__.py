@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .compensations.scope import Condition, Scope
     from .domain.entry import Chart, Entry, EntryError, Line, credit, debit
     from .domain.errors import StornoError
     from .domain.money import Rounding
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
     from .domain.record import Incidental, Record
     from .execution.context import Context
     from .execution.job import Effect, Job, Parameters, job
+    from .execution.periods import close_period, reopen_period
     from .execution.policies import Controls, Retry, Tolerance
     from .execution.results import Observer, RunOptions, RunResult
+    from .execution.reversals import (
+        approve_reversal,
+        plan_reversal,
+        reject_reversal,
+        submit_reversal,
+    )
+    from .execution.reversing import ReversalResult, execute_reversal
     from .execution.runner import abandon_run, run_job, stop_run
     from .execution.sources import csv_source, iterable, json_lines, parquet, sql_query
     from .storage.migrate import init as init_store
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Chart",
+    "Condition",
     "Context",
     "Controls",
     "Effect",
@@ -38,27 +48,37 @@ __all__ = [
     "Record",
     "Retry",
     "ReversalPolicy",
+    "ReversalResult",
     "Rounding",
     "RunOptions",
     "RunResult",
+    "Scope",
     "Store",
     "StornoError",
     "Tolerance",
     "abandon_run",
+    "approve_reversal",
+    "close_period",
     "credit",
     "csv_source",
     "debit",
+    "execute_reversal",
     "init_store",
     "iterable",
     "job",
     "json_lines",
     "parquet",
+    "plan_reversal",
+    "reject_reversal",
+    "reopen_period",
     "run_job",
     "sql_query",
     "stop_run",
+    "submit_reversal",
 ]
 
 _HOMES = {
+    "compensations.scope": ("Condition", "Scope"),
     "domain.entry": ("Chart", "Entry", "EntryError", "Line", "credit", "debit"),
     "domain.errors": ("StornoError",),
     "domain.money": ("Rounding",),
@@ -66,8 +86,16 @@ _HOMES = {
     "domain.record": ("Incidental", "Record"),
     "execution.context": ("Context",),
     "execution.job": ("Effect", "Job", "Parameters", "job"),
+    "execution.periods": ("close_period", "reopen_period"),
     "execution.policies": ("Controls", "Retry", "Tolerance"),
     "execution.results": ("Observer", "RunOptions", "RunResult"),
+    "execution.reversals": (
+        "approve_reversal",
+        "plan_reversal",
+        "reject_reversal",
+        "submit_reversal",
+    ),
+    "execution.reversing": ("ReversalResult", "execute_reversal"),
     "execution.runner": ("abandon_run", "run_job", "stop_run"),
     "execution.sources": ("csv_source", "iterable", "json_lines", "parquet", "sql_query"),
     "storage.migrate": ("init_store",),

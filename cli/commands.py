@@ -28,7 +28,7 @@ class Command:
 OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Start": (
         Command("init", "init:init", "Make a project that runs at once"),
-        Command("demo", "demo:demo", "Show a month of payments: run, crashed, resumed, explained"),
+        Command("demo", "demo:demo", "Show payments run, repaired, crashed, resumed, taken back"),
         Command("doctor", "doctor:doctor", "Check versions, settings, the store and the machine"),
         Command("jobs", "jobs:jobs", "List and show the jobs of this project"),
     ),

@@ -1,9 +1,10 @@
-"""``storno demo``: a month of payments, run, crashed, resumed, and every figure proved."""
+"""``storno demo``: payments run, repaired, crashed, resumed, taken back; every figure proved."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from .demo_month import JOBS, SETTINGS, Month, make_month
-from .errors import CHECK_FAILED, DEAD_LETTERS, DONE
+from .demo_month import JOBS, REPAIRED, REPAIRED_AMOUNT, SETTINGS, Month, make_month
+from .errors import CHECK_FAILED, DEAD_LETTERS, DONE, NOT_ALLOWED
 from .options import OUTPUT, Output, command, note
 
 KILLED = -9
 JANUARY, FEBRUARY = "2026-01", "2026-02"
+LAST_DAY = "2026-02-28"
+ASKS, AGREES = "ann", "carl"
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ class Story:
         """A command and its output, as a person would see them."""
         shown = [*(f"{name}={value}" for name, value in (environment or {}).items()), "storno"]
         self.write()
-        self.write(f"$ {' '.join([*shown, *words])}", style="cyan")
+        self.write(f"$ {' '.join(shown)} {shlex.join(words)}", style="cyan")
         stream = sys.stderr if self.json else sys.stdout
         stream.flush()
         done = subprocess.run(
@@ -106,7 +109,7 @@ def demo(
     ] = None,
     output: Output = OUTPUT,
 ) -> int:
-    """Run a made-up month of payments: bad records, a crash, a resume, and the books.
+    """Run two made-up months of payments: bad records, a crash, a resume, a reversal, the books.
 
     Every command is shown before it is run, and is run as you would run it. At the end every
     figure is compared with one that was made without Storno; the exit code is 5 if one differs.
@@ -127,9 +130,10 @@ def _tell(folder: Path, output: Output) -> int:
     january = make_month(JANUARY, 5_000, faulty=True)
     february = make_month(FEBRUARY, 20_000, faulty=False)
     _set_up(story, january, february)
-    _first_month(story)
+    _first_month(story, january)
     _second_month(story)
     _books(story)
+    _take_back(story, january, february)
     _prove(story, january, february)
     _close(story)
     if output.json:
@@ -156,7 +160,7 @@ def _set_up(story: Story, january: Month, february: Month) -> None:
     story.run("db", "init")
 
 
-def _first_month(story: Story) -> None:
+def _first_month(story: Story, january: Month) -> None:
     story.tell(
         "1. A month with faults",
         "Records that cannot be posted are set aside as dead letters; the rest goes on. Exit code\n"
@@ -173,6 +177,22 @@ def _first_month(story: Story) -> None:
         "A job and its parameters name a run, and a run is done once.",
     )
     story.run("run", "payments", "--param", f"month={JANUARY}")
+    _repair(story, january)
+
+
+def _repair(story: Story, january: Month) -> None:
+    key = f"P{JANUARY.replace('-', '')}-{REPAIRED}"
+    story.tell(
+        "A record is repaired",
+        "It is corrected in the store, with a reason. What failed stays as it was, beside it; the\n"
+        "record is posted by trying it again, and counts in its run.",
+    )
+    amount = f"amount={REPAIRED_AMOUNT}"
+    words = ("dead-letters", "edit", "payments", key, "--set", amount, "--reason", "comma")
+    story.run(*words)
+    story.run("dead-letters", "retry", "payments", key)
+    january.post("expense:rent", REPAIRED_AMOUNT)
+    january.faults["invalid-record"] -= 1
 
 
 def _second_month(story: Story) -> None:
@@ -204,9 +224,42 @@ def _books(story: Story) -> None:
     story.run("audit", "trail", "payments", key)
 
 
+def _take_back(story: Story, january: Month, february: Month) -> None:
+    day = february.on(LAST_DAY)
+    story.tell(
+        "4. Take it back",
+        f"The bank says that the payments of {LAST_DAY} were never made. Nothing is deleted: they\n"
+        "are reversed. First a plan, which writes nothing:",
+    )
+    run = f"payments/{FEBRUARY}"
+    story.run("reverse", "plan", run, "--where", f"date={LAST_DAY}", "--out", "plan.json")
+    story.tell(
+        "Two pairs of eyes",
+        "storno.toml asks for one approval: somebody asks, with a reason; somebody else agrees.",
+    )
+    reason = ("--reason-code", "other", "--reason", "the bank refused them")
+    story.run("reverse", "submit", "plan.json", *reason, "--actor", ASKS)
+    story.run("reverse", "approve", "R-000001", "--actor", ASKS, expect=NOT_ALLOWED)
+    story.run("reverse", "approve", "R-000001", "--actor", AGREES)
+    story.run("reverse", "execute", "R-000001", "--yes", "--actor", ASKS)
+    story.tell("The books without them", "Debit and credit are swapped, so both sides have grown:")
+    story.run("ledger", "trial-balance")
+    taken = Month()
+    for row in day:
+        taken.post(row[2], row[4])
+    _prove_balances(story, (january, february), taken)
+    story.tell(
+        "And once more",
+        "The bank was wrong. Running the month again posts what was taken back, and nothing else.",
+    )
+    again = ("--again", "--reason", "the bank has paid them")
+    story.run("run", "payments", "--param", f"month={FEBRUARY}", *again)
+    story.run("audit", "trail", "payments", day[0][0])
+
+
 def _prove(story: Story, january: Month, february: Month) -> None:
     story.tell(
-        "4. Is all of that true?",
+        "5. Is all of that true?",
         "Compared with figures that were made without Storno, from the generated payments:",
     )
     _prove_run(story, JANUARY, january)
@@ -216,7 +269,10 @@ def _prove(story: Story, january: Month, february: Month) -> None:
     for letter in letters:
         errors[letter["error"]] = errors.get(letter["error"], 0) + 1
     story.check("dead letters, by error", dict(sorted(january.faults.items())), _sorted(errors))
-    _prove_books(story, january, february)
+    reversal = story.ask("reverse", "show", "R-000001")
+    expected = {"state": "completed", "reversed": len(february.on(LAST_DAY))}
+    story.check("R-000001", expected, {name: reversal.get(name) for name in expected})
+    _prove_balances(story, (january, february))
     views = story.ask("views", "check")
     story.check("views equal a rebuild from the events", True, views.get("agree"))
 
@@ -248,13 +304,18 @@ def _prove_run(story: Story, name: str, month: Month) -> None:
     story.check(f"{name}", expected, {key: run.get(key) for key in expected})
 
 
-def _prove_books(story: Story, january: Month, february: Month) -> None:
+def _prove_balances(story: Story, months: Sequence[Month], taken: Month | None = None) -> None:
+    """Compare the balances with what the months posted, without what was taken back of it."""
+    if taken is not None:
+        story.write()
     balance = story.ask("ledger", "trial-balance")
     found = {row["account"]: Decimal(row["balance"]) for row in balance.get("accounts", [])}
     expected: dict[str, Decimal] = {}
-    for month in (january, february):
+    for month in months:
         for account, total in month.posted.items():
             expected[account] = expected.get(account, Decimal(0)) + total
+    for account, total in (taken.posted if taken else {}).items():
+        expected[account] -= total
     expected["creditors"] = -sum(expected.values(), Decimal(0))
     for account in sorted({*expected, *found}):
         story.check(account, expected.get(account), found.get(account))

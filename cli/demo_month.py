@@ -14,6 +14,9 @@ jobs = ["jobs.py"]
 
 [chart]
 accounts = ["creditors", "expense:*"]
+
+[reversals]
+approvals = 1
 """
 
 JOBS = '''\
@@ -55,6 +58,10 @@ def payments(payment: Payment) -> Entry:
     )
 '''
 
+REPAIRED = "A"
+"""What the key of the record ends with that can be repaired by its amount alone."""
+REPAIRED_AMOUNT = "1234.50"
+
 HEADER = ("number", "supplier", "account", "date", "amount", "currency")
 ACCOUNTS = ("energy", "insurance", "rent", "repairs", "stationery", "travel", "wages", "water")
 SUPPLIERS = ("Abacus Ltd", "Brook & Sons", "City Water", "Dale Energy", "Elm Stationers")
@@ -70,6 +77,7 @@ class Month:
         faults: error code to how many records have it.
         repeated: records that are there twice, to the letter.
         posted: account to the sum of what is posted to it, each payment once.
+        good: the rows that can be posted.
     """
 
     text: str = ""
@@ -77,6 +85,15 @@ class Month:
     faults: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
     posted: dict[str, Decimal] = field(default_factory=dict)
+    good: list[list[str]] = field(default_factory=list)
+
+    def post(self, account: str, amount: str) -> None:
+        """One more payment is to be posted."""
+        self.posted[account] = self.posted.get(account, Decimal(0)) + Decimal(amount)
+
+    def on(self, day: str) -> list[list[str]]:
+        """The good rows of a day."""
+        return [row for row in self.good if row[3] == day]
 
 
 def make_month(name: str, count: int, *, faulty: bool) -> Month:
@@ -100,9 +117,9 @@ def make_month(name: str, count: int, *, faulty: bool) -> Month:
         ]
         for number in range(count)
     ]
-    month = Month()
+    month = Month(good=good)
     for row in good:
-        month.posted[row[2]] = month.posted.get(row[2], Decimal(0)) + Decimal(row[4])
+        month.post(row[2], row[4])
     rows = _with_faults(month, good, prefix, name) if faulty else good
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
@@ -115,7 +132,7 @@ def _with_faults(month: Month, good: list[list[str]], prefix: str, name: str) ->
     day = f"{name}-15"
     bad: dict[str, list[list[str]]] = {
         "invalid-record": [
-            [f"{prefix}A", "Brook & Sons", "expense:rent", day, "1,234.50", "EUR"],
+            [f"{prefix}{REPAIRED}", "Brook & Sons", "expense:rent", day, "1,234.50", "EUR"],
             [f"{prefix}B", "City Water", "expense:water", f"{name}-32", "88.10", "EUR"],
             [f"{prefix}C", "Dale Energy", "expense:energy", day, "", "EUR"],
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,8 @@ def find_letters_run(store: Store, word: str) -> str:
     """
     _, _, name = word.partition("/")
     if of_reversal(name) == word:
-        return of_reversal(queries.reversal(store, name).reversal)
+        with suppress(NotFoundError):  # a job may have this name too
+            return of_reversal(queries.reversal(store, name).reversal)
     return find_run(store, word).row.run
 
 

@@ -34,7 +34,8 @@ def shown(store: Store, letter: DeadLetterRow) -> Document:
 
 def _posted(store: Store, letter: DeadLetterRow) -> Document:
     """The record that was posted under the same key, where the failure is a conflict with it."""
-    if letter.posted_version is None:
+    of_run = letter.run.startswith(f"{letter.job}/")
+    if letter.posted_version is None or not of_run:
         return {}
     rows = store.log.read_stream(letter.stream, after_version=letter.posted_version - 1)
     event = decode(rows[0].topic, rows[0].state)
@@ -125,7 +126,7 @@ def write_letter(document: Document) -> None:
         "failed",
         "state",
     )
-    told = {name: str(shown[name]) for name in facts}
+    told = {name: str(shown[name]) for name in facts if shown[name] != ""}
     if document["moved_to"] is not None:
         told["key by its correction"] = document["moved_to"]
     write_fields(told)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 BLOCKERS_SHOWN = 10
+KEYS_SHOWN = 5
 
 FORMS = {
     "black": "black: debit and credit swapped",
@@ -98,7 +99,7 @@ def write_plan(plan: Plan, out: Path | None = None) -> None:
     request = plan.request
     write_line(f"Would take back {counted(plan.reversible, 'record')} of {request.run}", "bold")
     write_line()
-    facts = {"scope": str(request.scope), "form": FORMS[request.form]}
+    facts = {"scope": _scope(request.scope), "form": FORMS[request.form]}
     facts["posted on"] = _posted_on(None if request.date is None else request.date.isoformat())
     if plan.blocked:
         facts["cannot be"] = counted(plan.blocked, "record")
@@ -115,6 +116,14 @@ def write_plan(plan: Plan, out: Path | None = None) -> None:
     else:
         say(f"Wrote the plan to {out}. Ask for it:")
         say(f"  {typed('reverse', 'submit', str(out))} --reason-code CODE --reason TEXT")
+
+
+def _scope(scope: Scope) -> str:
+    """The scope; of chosen records a few are named."""
+    if not scope.keys:
+        return str(scope)
+    more = ", ..." if len(scope.keys) > KEYS_SHOWN else ""
+    return f"{scope}: {', '.join(scope.keys[:KEYS_SHOWN])}{more}"
 
 
 def _posted_on(date: str | None) -> str:
@@ -267,7 +276,7 @@ def write_reversal(
         "reversal": row.reversal,
         "run": f"{row.job}/{row.run}",
         "state": row.state,
-        "scope": str(Scope.read(json.loads(row.scope))),
+        "scope": _scope(Scope.read(json.loads(row.scope))),
         "records": f"{count(row.records)}, of which {count(row.reversed)} taken back",
         "cannot be": counted(row.blocked, "record") if row.blocked else "",
         "reason": f"{row.code}: {row.text}",

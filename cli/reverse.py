@@ -116,7 +116,7 @@ def submit(
     """Ask for a reversal, with the reason; where others must agree, it waits for them."""
     from ..execution.reversals import submit_reversal
     from ..storage import queries
-    from .render import say, typed, write_json
+    from .render import counted, say, typed, write_json
     from .reversal_pages import reversal_document
     from .session import authorized, open_project, opened
     from .taking import definition_of, policy_of, submitted
@@ -140,7 +140,7 @@ def submit(
     if acting.json:
         write_json(reversal_document(row))
         return DONE
-    say(f"Submitted reversal {name} of {row.records:,} records of {row.job}/{row.run}.")
+    say(f"Submitted reversal {name} of {counted(row.records, 'record')} of {row.job}/{row.run}.")
     if row.state == "approved":
         say(f"Nobody else has to agree. Execute it: {typed('reverse', 'execute', name)}")
     else:
@@ -261,7 +261,7 @@ def execute(
     from .ask import confirm
     from .log import configure_log
     from .progress import display
-    from .render import write_json
+    from .render import counted, write_json
     from .reversal_pages import result_document, write_result
     from .session import authorized, open_project, opened
     from .taking import definition_of
@@ -272,8 +272,8 @@ def execute(
     with opened(project) as store:
         row = queries.reversal(store, name)
         if row.state not in REFUSED:
-            left = row.records - row.reversed
-            confirm(f"Take back {left:,} records of {row.job}/{row.run}?", yes=yes)
+            left = counted(row.records - row.reversed, "record")
+            confirm(f"Take back {left} of {row.job}/{row.run}?", yes=yes)
         job = definition_of(project, row.job)
         shown = display(f"Reversal {name} of {row.job}/{row.run}")
         try:

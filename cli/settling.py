@@ -90,6 +90,7 @@ def edit(
     changes = _pairs(sets)
     with opened(project) as store:
         place = _one(store, _named(project, job), key, _run(store, run), record)
+        _refuse_reversals([place])
         actor = authorized(project, running, "dead-letters edit", key, dry_run=dry_run)
         working = _working(project, store, place, actor, job=job)
         done = working.edit(place, changes, reason, dry_run=dry_run)

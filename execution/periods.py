@@ -19,6 +19,7 @@ from ..domain.period import Period, PeriodState
 from ..domain.run import RunState, Status
 from ..domain.suggest import did_you_mean
 from ..projections.changes import Recorded
+from .identity import resolve_actor
 from .journal import Journal, Store
 from .sealing import seal
 
@@ -84,7 +85,7 @@ def close_period(
     store: Store,
     book: str,
     month: str,
-    actor: Actor,
+    actor: Actor | str | None = None,
     *,
     reason: str = "",
     forced: bool = False,
@@ -105,13 +106,14 @@ def close_period(
         StoreBusyError: another writer kept the append lock for too long.
     """
     period = _period(book, month, chart)
+    who = resolve_actor(actor)
     journal = Journal(store)
     with journal.locked() as connection:
         look = _look(journal, period)
         moves = periods.close(
             period,
             look.state,
-            actor,
+            who,
             digest=look.digest,
             reason=reason,
             obstacles=look.obstacles,
@@ -124,7 +126,13 @@ def close_period(
 
 
 def reopen_period(
-    store: Store, book: str, month: str, actor: Actor, reason: str, *, chart: Chart | None = None
+    store: Store,
+    book: str,
+    month: str,
+    actor: Actor | str | None,
+    reason: str,
+    *,
+    chart: Chart | None = None,
 ) -> PeriodChange:
     """Let a closed month of a book take postings again.
 
@@ -137,7 +145,7 @@ def reopen_period(
     period = _period(book, month, chart)
     journal = Journal(store)
     state = _state(journal, period)
-    moves = periods.reopen(period, state, actor, reason)
+    moves = periods.reopen(period, state, resolve_actor(actor), reason)
     journal.append_once(seal(_recorded(period, state, moves)))
     return _change(period, state, moves)
 

@@ -28,6 +28,7 @@ from ..domain.reversal import (
 )
 from ..domain.run import Status
 from ..projections.changes import Recorded
+from .identity import resolve_actor
 from .job import Job
 from .journal import Journal, Store
 from .plan import PARTITION
@@ -39,7 +40,7 @@ SUBMIT_TRIES = 10
 
 def plan_reversal(
     store: Store,
-    run: RunId,
+    run: RunId | str,
     scope: Scope | None = None,
     *,
     form: Form = "black",
@@ -49,6 +50,7 @@ def plan_reversal(
     """What taking back postings of a run would do; writes nothing.
 
     Args:
+        run: its name, ``<job>/<run>``, as ``RunResult.run`` gives it.
         scope: which postings; all of the run's where not given.
         form: black swaps debit and credit, red negates the amounts.
         date: the posting date of all reversing entries; the originals' where not given, or the
@@ -106,8 +108,8 @@ def submit_reversal(
     *,
     code: str,
     text: str,
-    actor: Actor,
-    policy: ReversalPolicy,
+    actor: Actor | str | None = None,
+    policy: ReversalPolicy | None = None,
     job: Job | None = None,
     digest: str | None = None,
 ) -> str:
@@ -115,8 +117,12 @@ def submit_reversal(
 
     Args:
         code: of the reason, one of the policy's.
+        request: what was planned: ``plan.request``.
         text: the reason in words.
-        policy: how many others must approve, and which reasons there are.
+        actor: who asks; ``STORNO_ACTOR`` or the system's user where not given.
+        policy: how many others must approve, and which reasons there are; what the job says
+            where not given.
+        job: the run's; needed where its records had effects.
         digest: of the plan that somebody saw.
 
     Raises:
@@ -125,7 +131,10 @@ def submit_reversal(
         ConflictError: there is nothing to take back.
         PlanChangedError: what it would do is not what the plan said.
     """
+    if policy is None:
+        policy = ReversalPolicy().overridden_by(None if job is None else job.reversals)
     policy.check_code(code)
+    who = resolve_actor(actor)
     if not text.strip():
         raise UsageError("a reversal needs a reason in words: add --reason TEXT.")
     journal = Journal(store)
@@ -138,7 +147,7 @@ def submit_reversal(
     if not plan.reversible:
         raise ConflictError(f"there is nothing to take back: {why_nothing(plan)}.")
     approvals = policy.approvals_for(plan.debits())
-    event = requested(plan, code, text, approvals, actor, as_of, undoes=undoes(job))
+    event = requested(plan, code, text, approvals, who, as_of, undoes=undoes(job))
     for _ in range(SUBMIT_TRIES):
         name = journal.next_reversal()
         try:
@@ -179,7 +188,7 @@ def requested(
 
 
 def approve_reversal(
-    store: Store, name: str, actor: Actor, job: Job | None = None
+    store: Store, name: str, actor: Actor | str | None = None, job: Job | None = None
 ) -> ReversalState:
     """Agree to a reversal; what it would do must still be what was requested.
 
@@ -191,10 +200,12 @@ def approve_reversal(
     journal = Journal(store)
     state = existing(journal, name)
     digest = digest_now(journal, request_of(state), job, own=name)
-    return _append(journal, name, state, reversals.approve(state, actor, digest))
+    return _append(journal, name, state, reversals.approve(state, resolve_actor(actor), digest))
 
 
-def reject_reversal(store: Store, name: str, actor: Actor, reason: str) -> ReversalState:
+def reject_reversal(
+    store: Store, name: str, actor: Actor | str | None, reason: str
+) -> ReversalState:
     """Refuse a reversal before anything of it was executed.
 
     Raises:
@@ -204,7 +215,7 @@ def reject_reversal(store: Store, name: str, actor: Actor, reason: str) -> Rever
     """
     journal = Journal(store)
     state = existing(journal, name)
-    return _append(journal, name, state, reversals.reject(state, actor, reason))
+    return _append(journal, name, state, reversals.reject(state, resolve_actor(actor), reason))
 
 
 def existing(journal: Journal, name: str) -> ReversalState:

@@ -53,7 +53,7 @@ from .attempt import COMMIT_TRIES
 from .committer import Committer
 from .flights import Flights
 from .holding import Hold, refuse_if_held
-from .identity import this_worker
+from .identity import resolve_actor, this_worker
 from .job import Job
 from .journal import Journal, Store
 from .planning import digest_now, make_plan, undoes
@@ -94,7 +94,7 @@ class ReversalResult:
 def execute_reversal(
     store: Store,
     name: str,
-    actor: Actor,
+    actor: Actor | str | None = None,
     *,
     job: Job | None = None,
     observer: Observer | None = None,
@@ -115,7 +115,8 @@ def execute_reversal(
     """
     flag = StopFlag()
     with stopping(flag):
-        return Execution(Journal(store), name, actor, job, observer or Silent(), flag).go()
+        who = resolve_actor(actor)
+        return Execution(Journal(store), name, who, job, observer or Silent(), flag).go()
 
 
 class _Chunk(NamedTuple):
