@@ -36,10 +36,11 @@ from storno.execution import dead_letters, periods, reversals, reversing
 from storno.execution.dead_letters import Working
 from storno.execution.identity import resolve_actor
 from storno.storage import queries
+from storno.storage.views.check import check
 
+from ..bookkeeping import book_faults
 from ..crashes.mishaps import Mishap
-from ..oracle import assert_books_hold, assert_views_agree
-from .books_store import REFUSALS, Act, Ended, Stores, job_of, ledger, opened, view
+from .books_store import REFUSALS, Act, Ended, Kept, Stores, job_of, ledger, view
 from .books_world import (
     BATCH,
     Acts,
@@ -79,7 +80,8 @@ class BooksModel(RuleBasedStateMachine):
     def __init__(self, stores: Stores) -> None:
         super().__init__()
         self._stack = ExitStack()
-        self.url = self._stack.enter_context(stores.new())
+        self.kept = Kept(self._stack.enter_context(stores.new()))
+        self._stack.callback(self.kept.close)
         self.world = World()
         self.frozen: dict[Month, Any] = {}
 
@@ -186,8 +188,7 @@ class BooksModel(RuleBasedStateMachine):
         """A person has seen to what a reversal could not take back."""
         found = [(name, at) for name, each in self.world.reversals.items() for at in each.letters]
         name, ordinal = data.draw(st.sampled_from(sorted(found)))
-        with opened(self.url) as store:
-            rows = queries.dead_letter_places(store, run=f"reversal/{name}", states=None)
+        rows = queries.dead_letter_places(self.kept.store, run=f"reversal/{name}", states=None)
         places = [row for row in rows if row.ordinal == ordinal]
         actor = resolve_actor("anna")
         self._act(
@@ -266,14 +267,14 @@ class BooksModel(RuleBasedStateMachine):
     @invariant()
     def store_and_model_agree(self) -> None:
         """What the store holds is what the model says, and the books hold."""
-        assert_books_hold(self.url)
-        assert_views_agree(self.url)
-        with opened(self.url) as store:
-            self._compare_runs(view(store, "runs", "name"))
-            self._compare_letters(view(store, "dead_letters", "run", "ordinal"))
-            self._compare_reversals(store)
-            self._compare_periods(view(store, "periods", "period"))
-            self._compare_ledger(ledger(store))
+        store = self.kept.store
+        assert book_faults(store) == []
+        assert check(store.log).differences == ()
+        self._compare_runs(view(store, "runs", "name"))
+        self._compare_letters(view(store, "dead_letters", "run", "ordinal"))
+        self._compare_reversals(store)
+        self._compare_periods(view(store, "periods", "period"))
+        self._compare_ledger(ledger(store))
 
     def _compare_runs(self, rows: dict[str, dict[str, Any]]) -> None:
         columns = ("read", "succeeded", "skipped", "failed", "discarded")
@@ -408,7 +409,7 @@ class BooksModel(RuleBasedStateMachine):
 
     def _act(self, acts: Acts, act: Act, crash: Mishap | None = None) -> Ended:
         """Do it, and let the model do as much of it as was done."""
-        ended = Ended(self.url, act, crash)
+        ended = Ended(self.kept, act, crash)
         if ended.died:
             for _ in range(ended.commits):
                 next(acts)
@@ -423,12 +424,10 @@ class BooksModel(RuleBasedStateMachine):
         return ended
 
     def _writes_nothing(self, look: Callable[[], object]) -> None:
-        with opened(self.url) as store:
-            before = list(store.log.read_prefix(""))
+        before = list(self.kept.store.log.read_prefix(""))
         with suppress(*REFUSALS):
             look()
-        with opened(self.url) as store:
-            assert list(store.log.read_prefix("")) == before
+        assert list(self.kept.store.log.read_prefix("")) == before
 
     def _foretell(self, name: str, places: list[Any]) -> list[str] | None:
         """What a dry run says of trying dead letters again; None where it is refused."""
@@ -436,24 +435,21 @@ class BooksModel(RuleBasedStateMachine):
 
         def look() -> None:
             nonlocal found
-            with opened(self.url) as store:
-                result = self._working(store, name).retry(places, dry_run=True)
+            result = self._working(self.kept.store, name).retry(places, dry_run=True)
             found = [tried.outcome for tried in result.tried]
 
         self._writes_nothing(look)
         return found
 
     def _try_edit(self, name: str, place: Any, changes: dict[str, str]) -> None:
-        with opened(self.url) as store:
-            self._working(store, name).edit(place, changes, "model", dry_run=True)
+        self._working(self.kept.store, name).edit(place, changes, "model", dry_run=True)
 
     def _compare_plan(self, asked: Asked, request: Request) -> None:
         def look() -> Any:
-            with opened(self.url) as store:
-                return reversals.plan_reversal(
-                    store, RunId.parse(request.run), request.scope, form=request.form,
-                    date=asked.date,
-                )  # fmt: skip
+            return reversals.plan_reversal(
+                self.kept.store, RunId.parse(request.run), request.scope, form=request.form,
+                date=asked.date,
+            )  # fmt: skip
 
         try:
             expected = self.world.plan(asked)
@@ -509,8 +505,7 @@ class BooksModel(RuleBasedStateMachine):
         return sorted(ordinal for ordinal, letter in letters.items() if letter.waits)
 
     def _places(self, name: str, ordinals: list[int]) -> list[Any]:
-        with opened(self.url) as store:
-            rows = queries.dead_letter_places(store, run=f"books/{name}", states=None)
+        rows = queries.dead_letter_places(self.kept.store, run=f"books/{name}", states=None)
         return [row for row in rows if row.ordinal in ordinals]
 
     def _asked(self, data: st.DataObject) -> Asked:
