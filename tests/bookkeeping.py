@@ -143,16 +143,12 @@ class Books:
         return net
 
 
-def book_faults(store_url: str) -> list[str]:
+def book_faults(store: Store) -> list[str]:
     """Everything that is wrong with the books of a store; nothing, if all is well."""
-    store = Store.open(store_url)
-    try:
-        books = Books()
-        for stream, version, topic, state in _events(store):
-            books.take(stream, version, topic, json.loads(state))
-        moved = _ledger(store)
-    finally:
-        store.close()
+    books = Books()
+    for stream, version, topic, state in _events(store):
+        books.take(stream, version, topic, json.loads(state))
+    moved = _ledger(store)
     faults = books.faults
     told_and_kept = zip(("debit", "credit"), (books.debits, books.credits), moved, strict=True)
     for side, told, kept in told_and_kept:

@@ -20,5 +20,9 @@ def assert_views_agree(store_url: str) -> None:
 
 def assert_books_hold(store_url: str) -> None:
     """What the events say, read without storno's folds and views, is what correct books say."""
-    faults = book_faults(store_url)
+    store = Store.open(store_url)
+    try:
+        faults = book_faults(store)
+    finally:
+        store.close()
     assert not faults, "\n".join(faults)

@@ -115,6 +115,27 @@ class Stores:
         engine.dispose()
 
 
+class Kept:
+    """A store that is kept open, except while somebody forks."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store, open."""
+        if self._store is None:
+            self._store = Store.open(self.url)
+        return self._store
+
+    def close(self) -> None:
+        """Leave no connection behind."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
 class Ended:
     """How an act ended.
 
@@ -125,20 +146,20 @@ class Ended:
         result: what it gave, where it was done in this process.
     """
 
-    def __init__(self, url: str, act: Act, mishap: Mishap | None) -> None:
+    def __init__(self, kept: Kept, act: Act, mishap: Mishap | None) -> None:
         self.refused: type[StornoError] | None = None
         self.died = False
         self.result: Any = None
-        before = _commits(url)
+        before = _commits(kept.store)
         if mishap is None:
-            with opened(url) as store:
-                try:
-                    self.result = act(store)
-                except REFUSALS as error:
-                    self.refused = type(error)
+            try:
+                self.result = act(kept.store)
+            except REFUSALS as error:
+                self.refused = type(error)
         else:
-            self._in_a_child(url, act, mishap)
-        self.commits = _commits(url) - before
+            kept.close()
+            self._in_a_child(kept.url, act, mishap)
+        self.commits = _commits(kept.store) - before
 
     def _in_a_child(self, url: str, act: Act, mishap: Mishap) -> None:
         pid = os.fork()
@@ -159,25 +180,14 @@ def _status_of(url: str, act: Act, mishap: Mishap) -> int:
         act(Store.open(url))
     except REFUSALS as error:
         return 10 + REFUSALS.index(type(error))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child of pytest must not go on as pytest
         traceback.print_exc()
         return 1
     return 0
 
 
-@contextmanager
-def opened(url: str) -> Iterator[Store]:
-    """The store, with no connection left at the end: somebody may fork."""
-    store = Store.open(url)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _commits(url: str) -> int:
-    with opened(url) as store:
-        return len(store.log.commits(limit=1_000_000))
+def _commits(store: Store) -> int:
+    return len(store.log.commits(limit=1_000_000))
 
 
 def view(store: Store, name: str, *keys: str) -> dict[Any, dict[str, Any]]:

@@ -112,7 +112,7 @@ class Run:
     Attributes:
         moves: whether it posts into the next open month where a month is closed.
         outcomes: of the records that its pass through the input has come to.
-        chunks: how many are committed, over all passes.
+        chunks: how many are committed, over all passes; claimed: how many ever were.
         taken: how many of its postings were taken back since the pass began.
         months: what it ever posted into, or took back from.
     """
@@ -122,6 +122,7 @@ class Run:
     state: str = "new"
     outcomes: list[str] = field(default_factory=list)
     chunks: int = 0
+    claimed: int = 0
     letters: dict[int, Letter] = field(default_factory=dict)
     taken: int = 0
     reversal: str | None = None
@@ -243,7 +244,7 @@ class World:
             if not again:
                 return
             run.outcomes, run.taken, run.reversal = [], 0, None
-        run.state = "running"
+        run.state, run.claimed = "running", run.chunks + 1
         yield from self._commit()
         while run.state == "running":
             begin, size = len(run.outcomes), CHUNK_SIZE if limit is None else min(CHUNK_SIZE, limit)
@@ -256,6 +257,8 @@ class World:
                 run.state = "completed"
             elif limit == 0:
                 run.state = "stopped"
+            else:
+                run.claimed += 1
             yield from self._commit()
 
     def abandon(self, name: str) -> Acts:
@@ -344,8 +347,8 @@ class World:
         others = [ordinal for ordinal in ordinals if ordinal >= read]
         for group in (counted, others):
             for begin in range(0, len(group), CHUNK_SIZE):
-                for ordinal in group[begin : begin + CHUNK_SIZE]:
-                    found.append(self._retry_one(name, ordinal))
+                chunk = group[begin : begin + CHUNK_SIZE]
+                found += [self._retry_one(name, ordinal) for ordinal in chunk]
                 yield from self._commit()
 
     def _retry_one(self, name: str, ordinal: int) -> str:
@@ -398,7 +401,7 @@ class World:
         run = self.runs.get(asked.run)
         if run is None or run.state == "new":
             raise Refused(NotFoundError)
-        if any(chunk >= run.chunks for chunk in asked.chunks):
+        if any(chunk >= run.claimed for chunk in asked.chunks):
             raise Refused(NotFoundError)
         plan = Plan()
         meant = [each for each in self._meant(asked) if each is self.lives[each.item.key][-1]]
@@ -504,7 +507,7 @@ class World:
             if any(done):
                 yield from self._commit()
         reversal.state = "stopped" if reversal.failed else "completed"
-        run.state = "partly-reversed" if self._standing(reversal.asked.run) else "reversed"
+        run.state = "partly-reversed" if self.standing(reversal.asked.run) else "reversed"
         yield from self._commit()
 
     def _take_back(self, name: str, posting: Posting) -> bool:
@@ -540,7 +543,8 @@ class World:
         reversal.settled.discard(posting.ordinal)
         posting.waits_for, posting.settled_for = name, None
 
-    def _standing(self, run: str) -> int:
+    def standing(self, run: str) -> int:
+        """How many postings of a run are in force."""
         return sum(life[-1].stands and life[-1].run == run for life in self.lives.values() if life)
 
     # Periods.

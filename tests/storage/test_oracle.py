@@ -141,7 +141,7 @@ def test_a_wrong_event_is_found(store: Store, fault: str):
     else:
         commits = changed(commits, kind, change)
     append(store, commits)
-    assert said in "\n".join(book_faults(store.url))
+    assert said in "\n".join(book_faults(store))
 
 
 def test_a_key_that_is_posted_twice_is_found(store: Store):
@@ -156,7 +156,7 @@ def test_a_key_that_is_posted_twice_is_found(store: Store):
         if isinstance(event, RecordSucceeded)
     )
     append(store, [[Recorded(stream, 2, event)]])
-    [said] = [fault for fault in book_faults(store.url) if "is posted" in fault]
+    [said] = [fault for fault in book_faults(store) if "is posted" in fault]
     assert "was by 1, with no reversal between" in said
 
 
@@ -175,7 +175,7 @@ def test_what_is_taken_back_twice_is_found(store: Store):
         if isinstance(event, RecordReversed)
     )
     append(store, [[Recorded(stream, 3, event)]])
-    assert "takes back what is not in force" in "\n".join(book_faults(store.url))
+    assert "takes back what is not in force" in "\n".join(book_faults(store))
 
 
 def test_a_reversal_that_begins_after_its_end_is_found(store: Store):
@@ -186,7 +186,7 @@ def test_a_reversal_that_begins_after_its_end_is_found(store: Store):
     )
     version = len(store.log.read_stream("reversal/r-1")) + 1
     append(store, [[Recorded("reversal/r-1", version, event)]])
-    assert "reversal r-1: ReversalStarted after its end" in book_faults(store.url)
+    assert "reversal r-1: ReversalStarted after its end" in book_faults(store)
 
 
 def test_a_ledger_that_says_otherwise_is_found(store: Store):
@@ -196,6 +196,6 @@ def test_a_ledger_that_says_otherwise_is_found(store: Store):
             "UPDATE movements_g1 SET debit = debit + 1 WHERE account = 'expense:rent' "
             "AND commit_number = (SELECT min(commit_number) FROM movements_g1)"
         )
-    faults = "\n".join(book_faults(store.url))
+    faults = "\n".join(book_faults(store))
     assert "debit of ('main', 'expense:rent'" in faults
     assert "in force is" in faults
