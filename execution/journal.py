@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -244,8 +245,8 @@ class Journal:
     def pages_between(self, position: int, end: int) -> Iterator[list[Row]]:
         """The events behind a position of the log up to another one, page by page."""
         while position < end:
-            with self.talking():
-                rows = self._log.read_log(after_position=position, limit=min(PAGE, end - position))
+            # Whoever goes through them is not told to begin anew where the store comes back.
+            rows = retrying.store_call(partial(self._page, position, min(PAGE, end - position)))
             if not rows:
                 return
             yield rows
@@ -255,6 +256,10 @@ class Journal:
         """Whether a stream whose name begins so has an event behind a position of the log."""
         with self.talking():
             return self._log.is_touched(prefixes, after_position=since)
+
+    def _page(self, position: int, limit: int) -> list[Row]:
+        with self.talking():
+            return self._log.read_log(after_position=position, limit=limit)
 
     def chunk_rows(self, run: RunId, partition: str) -> list[Row]:
         """The events of the chunks of a partition as they are stored, chunk by chunk."""

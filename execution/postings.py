@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ from ..domain.codec import decode
 from ..domain.events import NO_OUTPUT, RecordSucceeded
 from ..domain.ids import RunId, key_of, record_stream
 from ..domain.record import NEW, RecordState, evolve
+from . import retrying
 from .journal import Journal, PostingCommit, Row
 from .plan import PARTITION
 
@@ -115,12 +117,14 @@ class Postings:
 
         What was taken back and posted again is left out: that posting speaks for its record.
         """
-        versions = self._journal.versions([posting.stream for posting in batch])
+        streams = [posting.stream for posting in batch]
+        versions = retrying.store_call(lambda: self._journal.versions(streams))
         untouched = [each for each in batch if versions.get(each.stream) == each.version]
         if len(untouched) == len(batch):
             return untouched, []
         others = [each for each in batch if versions.get(each.stream) != each.version]
-        lives = self._journal.rows([posting.stream for posting in others])
+        touched = [posting.stream for posting in others]
+        lives = retrying.store_call(lambda: self._journal.rows(touched))
         changed = [_changed(posting, lives[posting.stream]) for posting in others]
         return untouched, [
             each for each in changed if each.state.posting_version == each.posting.version
@@ -131,7 +135,8 @@ class Postings:
         if self._scope.keys:
             yield self._of_keys()
             return
-        for commit in self._journal.posting_commits(self._run, self._as_of, self._after):
+        within = (self._run, self._as_of, self._after)
+        for commit in retrying.store_call(lambda: self._journal.posting_commits(*within)):
             if self._holds(commit):
                 yield from self._journal.pages_of(commit)
 
@@ -156,10 +161,12 @@ class Postings:
         """The last posting of each record that is named, whichever run made it."""
         found = []
         streams = [record_stream(self._run.job, key) for key in self._scope.keys]
-        states = self._journal.records(streams)
+        states = retrying.store_call(lambda: self._journal.records(streams))
         for stream in dict.fromkeys(streams):
             if (state := states.get(stream)) is not None and state.posting_version:
-                row = self._journal.event(stream, state.posting_version)
+                row = retrying.store_call(
+                    partial(self._journal.event, stream, state.posting_version)
+                )
                 if self._as_of is None or row.position <= self._as_of:
                     found.append(row)
         return found

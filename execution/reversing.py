@@ -37,7 +37,7 @@ from ..domain.events import (
     RecordReversed,
 )
 from ..domain.ids import ChunkId, ReversalId, RunId
-from ..domain.period import PERIODS
+from ..domain.period import PERIODS, Calendar
 from ..domain.reversal import (
     PlanChangedError,
     ReversalCompleted,
@@ -174,7 +174,9 @@ class Execution:
         self.requested = state.requested
         if moves:
             if not state.attempt:
-                self._refuse_changed_plan()
+                refuse_changed_plan(
+                    self.journal, self.name, self.request, self.requested, self.job
+                )
             attempt = state.attempt + 1
             with Hold(self.journal, reversal, attempt, str(worker), self.lease_seconds) as hold:
                 state = self._begin(state, moves)
@@ -192,38 +194,6 @@ class Execution:
             noop=not moves,
             interrupted=self.flag.by_signal and state.status is ReversalStatus.STOPPED,
         )
-
-    def _refuse_changed_plan(self) -> None:
-        if self._stands_as_requested():
-            return
-        digest = digest_now(self.journal, self.request, self.job, own=self.name)
-        if digest != self.requested.digest:
-            plan = make_plan(self.journal, self.request, self.job, own=self.name)
-            raise PlanChangedError(f"reversal {self.name} was not begun: {self._difference(plan)}")
-
-    def _stands_as_requested(self) -> bool:
-        """Whether nothing was recorded since that a plan is made of: no need to make it again.
-
-        What becomes of effects also depends on the job, which may have been changed.
-        """
-        if self.job is None or self.job.effect:
-            return False
-        run = self.run
-        streams = (run.stream, run.chunks, f"record/{run.job}/", PERIODS)
-        return not self.journal.is_touched(streams, since=self.requested.as_of)
-
-    def _difference(self, plan: Plan) -> str:
-        asked = self.requested
-        parts = []
-        if (plan.reversible, plan.blocked) != (asked.records, asked.blocked):
-            parts.append(
-                f"it would take back {plan.reversible:,} records, not {asked.records:,}, and "
-                f"{plan.blocked:,} cannot be, not {asked.blocked:,}"
-            )
-        if plan.net_lines() != asked.net:
-            parts.append("its net effect on the accounts is another one")
-        what = "; ".join(parts) or "other records, or other posting dates, than were requested"
-        return f"what it would do has changed since it was requested: {what}. Plan it anew."
 
     def _begin(self, state: ReversalState, moves: tuple[Event, ...]) -> ReversalState:
         """Write down that the attempt begins, and keep the run from going on meanwhile."""
@@ -250,7 +220,7 @@ class Execution:
 
     def _work(self, state: ReversalState) -> ReversalState:
         self.state = state
-        self._count_on()
+        retrying.store_call(self._count_on)
         started = self.observer.started
         started(self.run, state.attempt, state.attempt > 1, self.requested.records, self.reversed)
         postings = Postings(self.journal, self.run, self.request.scope, self.requested.as_of)
@@ -263,10 +233,10 @@ class Execution:
                 state.attempt,
                 self.request,
                 self.requested,
-                Dates(self.journal.calendar(self.requested.as_of), self.request.date),
+                Dates(self._calendar(self.requested.as_of), self.request.date),
                 postings,
                 undoer,
-                self.journal.calendar(),
+                self._calendar(),
             )
             flights: Flights[_Chunk] = Flights(committer, self._settle)
             for batch in postings.batches(self._batch_size):
@@ -295,6 +265,9 @@ class Execution:
             flights.land(at_most=0 if bulk is None else flights.room)
             if self.taking.calendar is calendar and self.number == number:
                 return bulk
+
+    def _calendar(self, as_of: int | None = None) -> Calendar:
+        return retrying.store_call(lambda: self.journal.calendar(as_of))
 
     @property
     def _batch_size(self) -> int:
@@ -407,7 +380,7 @@ class Execution:
                 f"reversal {self.name} was taken over, it is {state.status}: this worker's chunk "
                 "was refused whole, nothing of it is written."
             )
-        self.taking.follow(retrying.store_call(self.journal.calendar))
+        self.taking.follow(self._calendar())
         retrying.store_call(self._count_on)
         return False
 

@@ -76,7 +76,7 @@ class Undoer:
         if job is not None and job.compensation is not None:
             import structlog  # brings a console renderer along; only jobs with effects need it
 
-            started = journal.run(run).started
+            started = retrying.store_call(lambda: journal.run(run)).started
             parameters = job.parse_parameters({} if started is None else started.parameters)
             logger = structlog.get_logger().bind(run=str(run), attempt=attempt)
             context = UndoContext(

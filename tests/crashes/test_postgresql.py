@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storno.domain.events import RunStopped
+from storno.domain.events import RecordReversed, RunStopped
+from storno.domain.reversal import ReversalStarted
 
 from ..torture.servers import RestartingServer
 from .mishaps import Mishap
-from .project import Project, ended, until
+from .project import RECORDS, Project, ended, until
 from .proxy import Proxy
 
 WAIT_AT_15 = Mishap(at="record", nth=15, act="wait")
 WAIT_AT_COMMIT = Mishap(at="commit", nth=3, act="wait")
+REASON = ("--reason-code", "other", "--reason", "wrong file")
 MODES = pytest.mark.parametrize("writes", [False, True], ids=["posts", "writes"])
 
 
@@ -74,6 +76,36 @@ def test_the_server_is_restarted_under_a_run(
     assert ended(process).code == 0
     assert restarting.attempts() == ["start"]
     restarting.check_completed()
+
+
+@pytest.mark.parametrize(
+    ("matching", "nth"),
+    [
+        pytest.param("stream <", 2, id="its chunks"),
+        pytest.param("FROM checkpoint", 2, id="the run's commits"),
+        pytest.param("position >", 6, id="the second of its commits"),
+    ],
+)
+def test_the_server_is_restarted_under_a_reversal(
+    restarting: Project, server: RestartingServer, matching: str, nth: int
+) -> None:
+    """Scenario 19, while the reversal reads what it is to take back: it goes on by itself."""
+    restarting.lab.amount_of = None  # the ledger comes to nothing
+    restarting.run()
+    restarting.storno()("reverse", "submit", "last", *REASON)
+    wait = Mishap(at="statement", matching=matching, nth=nth, act="wait")
+    process = restarting.storno(mishap=wait).start("reverse", "execute", "R-000001", "--yes")
+    restarting.is_here()
+    (begun,) = restarting.lab.events(ReversalStarted)
+    server.restart()
+    restarting.go_on()
+
+    ran = ended(process)
+    assert ran.code == 0, ran.stderr
+    assert begun.attempt == 1
+    assert len(restarting.lab.events(ReversalStarted)) == 1
+    assert len(restarting.lab.events(RecordReversed)) == RECORDS
+    assert restarting.state() == "reversed"
 
 
 def test_after_a_restart_a_holder_elsewhere_is_not_taken_for_dead(
