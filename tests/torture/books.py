@@ -73,8 +73,8 @@ def faults(url: str, run: str, given: Input, acknowledged: int, *, completed: bo
     """
     store = Store.open(url)
     try:
-        rows = [row for page in _pages(store.log) for row in page]
-        found = [*_log_faults(store.log, rows), *_record_faults(rows, run, given, completed)]
+        rows = [row for page in pages(store.log) for row in page]
+        found = [*log_faults(store.log, rows), *_record_faults(rows, run, given, completed)]
         found += _count_faults(store, run, given, acknowledged, completed)
         compared = check(store.log)
         found += [f"view differs: {difference}" for difference in compared.differences]
@@ -83,7 +83,7 @@ def faults(url: str, run: str, given: Input, acknowledged: int, *, completed: bo
     return found
 
 
-def _pages(log: EventLog) -> list[list[Row]]:
+def pages(log: EventLog) -> list[list[Row]]:
     pages: list[list[Row]] = []
     after = 0
     while page := log.read_log(after_position=after, limit=5_000):
@@ -92,7 +92,7 @@ def _pages(log: EventLog) -> list[list[Row]]:
     return pages
 
 
-def _log_faults(log: EventLog, rows: list[Row]) -> list[str]:
+def log_faults(log: EventLog, rows: list[Row]) -> list[str]:
     """Positions without gaps, and a chain that can be recomputed."""
     if [row.position for row in rows] != list(range(1, len(rows) + 1)):
         return ["positions have gaps"]

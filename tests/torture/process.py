@@ -15,10 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from . import victim
+from . import clerk, victim
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120.0
@@ -28,6 +29,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [
         victim.__name__,
+        clerk.__name__,
         "pysqlite3",
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite.pysqlite",
@@ -36,21 +38,19 @@ _PROCESSES.set_forkserver_preload(
 )
 
 
-class Victim:
-    """A run in a process of its own, and what it says.
+class Mortal:
+    """Something at work in a process of its own, and what it says.
 
     Attributes:
         read: how many records the store told it are committed.
         ended: whether the process is no more.
     """
 
-    def __init__(self, url: str, folder: Path, run: str, effort: int = 0) -> None:
+    def __init__(self, work: Callable[..., None], *about: Any) -> None:
         mouth, its_end = os.pipe()
         self._mouth: Connection | None = Connection(mouth, writable=False)
         with Connection(its_end, readable=False) as its_mouth:
-            self._process = _PROCESSES.Process(
-                target=victim.speak, args=(its_mouth, url, str(folder), run, effort)
-            )
+            self._process = _PROCESSES.Process(target=work, args=(its_mouth, *about))
             self._process.start()
         self._said = b""
         self.read = 0
@@ -93,7 +93,7 @@ class Victim:
             self.kill()
             return -signal.SIGKILL, f"it did not end within {PATIENCE_SECONDS:g} seconds"
         assert self.code is not None
-        return self.code, self._complaint
+        return self.code, self.complaint
 
     def kill(self) -> None:
         """End it as a power cut would, and take in what it had said."""
@@ -121,7 +121,8 @@ class Victim:
         os.kill(self.pid, signal.SIGCONT)
 
     @property
-    def _complaint(self) -> str:
+    def complaint(self) -> str:
+        """What it said beside what it has to say."""
         lines = self._said.decode().splitlines()
         return "\n".join(line for line in lines if line.partition(" ")[0] not in victim.WORDS)
 
@@ -132,6 +133,20 @@ class Victim:
         self._said += data
         if reads := re.findall(rb"^read (\d+)\n", self._said, re.MULTILINE):
             self.read = int(reads[-1])
+
+
+class Victim(Mortal):
+    """A run."""
+
+    def __init__(self, url: str, folder: Path, run: str, effort: int = 0) -> None:
+        super().__init__(victim.speak, url, str(folder), run, effort)
+
+
+class Clerk(Mortal):
+    """Somebody who does one thing about a run, or about what it posted."""
+
+    def __init__(self, url: str, folder: Path, deed: clerk.Deed, effort: int = 0) -> None:
+        super().__init__(clerk.speak, url, str(folder), deed, effort)
 
 
 def _words(process: psutil.Process) -> list[str]:
