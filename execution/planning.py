@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterator
 from ..compensations.plan import Blocker, Plan, Request
 from ..domain.events import RecordSucceeded
 from ..domain.ids import RunId, key_of, record_stream
+from ..domain.period import PERIODS
+from ..domain.reversal import PlanChangedError, ReversalRequested
+from . import retrying
 from .doubts import doubts
 from .job import Job
 from .journal import Journal
@@ -44,6 +47,56 @@ def digest_now(journal: Journal, request: Request, job: Job | None, *, own: str)
         own: the reversal: its own progress is left out.
     """
     return _planned(journal, request, job, own, in_haste=True).digest
+
+
+def refuse_changed_plan(
+    journal: Journal,
+    name: str,
+    request: Request,
+    requested: ReversalRequested,
+    job: Job | None,
+) -> None:
+    """Make sure that a reversal still is what was requested, before it is begun.
+
+    Args:
+        job: as in ``make_plan``.
+
+    Raises:
+        PlanChangedError: it would do something else now; says what.
+    """
+    if _stands_as_requested(journal, request, requested, job):
+        return
+    if digest_now(journal, request, job, own=name) != requested.digest:
+        plan = make_plan(journal, request, job, own=name)
+        raise PlanChangedError(f"reversal {name} was not begun: {_difference(plan, requested)}")
+
+
+def _stands_as_requested(
+    journal: Journal, request: Request, requested: ReversalRequested, job: Job | None
+) -> bool:
+    """Whether nothing was recorded since that a plan is made of: no need to make it again.
+
+    What becomes of effects also depends on the job, which may have been changed.
+    """
+    if job is None or job.effect:
+        return False
+    run = RunId.parse(request.run)
+    streams = (run.stream, run.chunks, f"record/{run.job}/", PERIODS)
+    touched = retrying.store_call(lambda: journal.is_touched(streams, since=requested.as_of))
+    return not touched
+
+
+def _difference(plan: Plan, asked: ReversalRequested) -> str:
+    parts = []
+    if (plan.reversible, plan.blocked) != (asked.records, asked.blocked):
+        parts.append(
+            f"it would take back {plan.reversible:,} records, not {asked.records:,}, and "
+            f"{plan.blocked:,} cannot be, not {asked.blocked:,}"
+        )
+    if plan.net_lines() != asked.net:
+        parts.append("its net effect on the accounts is another one")
+    what = "; ".join(parts) or "other records, or other posting dates, than were requested"
+    return f"what it would do has changed since it was requested: {what}. Plan it anew."
 
 
 def _planned(

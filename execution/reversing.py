@@ -16,7 +16,6 @@ from typing import NamedTuple
 import msgspec
 
 from ..compensations.entries import Dates
-from ..compensations.plan import Plan
 from ..compensations.scope import Scope
 from ..domain import reversal as reversals
 from ..domain import run as runs
@@ -37,9 +36,8 @@ from ..domain.events import (
     RecordReversed,
 )
 from ..domain.ids import ChunkId, ReversalId, RunId
-from ..domain.period import PERIODS, Calendar
+from ..domain.period import Calendar
 from ..domain.reversal import (
-    PlanChangedError,
     ReversalCompleted,
     ReversalState,
     ReversalStatus,
@@ -56,7 +54,7 @@ from .holding import Hold, refuse_if_held
 from .identity import resolve_actor, this_worker
 from .job import Job
 from .journal import Journal, Store
-from .planning import digest_now, make_plan, undoes
+from .planning import refuse_changed_plan, undoes
 from .postings import BATCH, Posting, Postings
 from .results import FencedError, Observer, Silent
 from .reversals import existing, request_of
@@ -174,9 +172,7 @@ class Execution:
         self.requested = state.requested
         if moves:
             if not state.attempt:
-                refuse_changed_plan(
-                    self.journal, self.name, self.request, self.requested, self.job
-                )
+                refuse_changed_plan(self.journal, self.name, self.request, self.requested, self.job)
             attempt = state.attempt + 1
             with Hold(self.journal, reversal, attempt, str(worker), self.lease_seconds) as hold:
                 state = self._begin(state, moves)
