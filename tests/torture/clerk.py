@@ -43,6 +43,7 @@ from storno.domain.ids import RunId
 from storno.execution import dead_letters, periods, reversals, reversing
 from storno.execution.dead_letters import Working
 from storno.execution.identity import resolve_actor
+from storno.execution.journal import Journal
 from storno.execution.payloads import RAW
 from storno.execution.plan import PARTITION
 from storno.storage import queries
@@ -365,7 +366,8 @@ def main(url: str, folder: str, deed: Deed) -> int:
         Store.open(url).close()  # makes the views, if nobody has
         store = Store(create_engine(url, lock_timeout_seconds=LOCK_SECONDS))
         print("attempt", flush=True)
-        return DEEDS[deed.what](Desk(store, Path(folder), deed))
+        with Journal(store).talking():
+            return DEEDS[deed.what](Desk(store, Path(folder), deed))
     except StornoError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return exit_code(error)
