@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from ..domain.errors import StornoError, UsageError
+from .project import without_password
 
 GIT_SECONDS: Final = 60.0
 """How long one git command may take: a hook that hangs must not keep a run from ending."""
@@ -32,6 +33,10 @@ class KeepingError(StornoError):
     """A checkpoint could not be written to a place that is to keep it."""
 
 
+class TakenError(KeepingError):
+    """A file is there already; what it holds was not touched."""
+
+
 class Place(Protocol):
     """Where checkpoints are kept, file by file."""
 
@@ -42,6 +47,9 @@ class Place(Protocol):
             UsageError: it cannot, whatever is written.
         """
 
+    def names(self) -> list[str]:
+        """The names of all files in it; none where it is not there yet."""
+
     def read(self, name: str) -> bytes | None:
         """A file's content, None where it is not there."""
 
@@ -49,6 +57,7 @@ class Place(Protocol):
         """Write a file that is not there yet.
 
         Raises:
+            TakenError: somebody else has written it.
             KeepingError: it was not written; the message says why.
         """
 
@@ -74,33 +83,42 @@ class Folder:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is to keep checkpoints, and is no folder.")
 
+    def names(self) -> list[str]:
+        """Drafts that a process left behind among them, which begin with a dot."""
+        with self._named(""):
+            return [each.name for each in self.path.iterdir()] if self.path.exists() else []
+
     def read(self, name: str) -> bytes | None:
         """The file's bytes, None where there is none."""
-        try:
-            return (self.path / name).read_bytes()
-        except FileNotFoundError:
-            return None
+        with self._named(name):
+            try:
+                return (self.path / name).read_bytes()
+            except FileNotFoundError:
+                return None
 
     def keep(self, name: str, content: bytes) -> None:
         """Write it beside and link it in: a name that is taken stays whose it is."""
         draft = self.path / f".{name}.{uuid4().hex}"
-        try:
+        with self._named(name):
             self.path.mkdir(parents=True, exist_ok=True)
             try:
                 _write(draft, content)
-                os.link(
-                    draft, self.path / name
-                )  # fails where the name is taken, as rename does not
+                os.link(draft, self.path / name)  # a rename would replace what is there
             finally:
                 draft.unlink(missing_ok=True)
             _sync(self.path)
-        except FileExistsError:
-            raise KeepingError(f"{self.path / name} was written by somebody else.") from None
-        except OSError as error:
-            raise KeepingError(f"{self.path / name}: {error.strerror}.") from None
 
     def settle(self, message: str) -> None:
         """Nothing is left to do: each file was made to last by itself."""
+
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError:
+            raise TakenError(f"{self.path / name} was written by somebody else.") from None
+        except OSError as error:
+            raise KeepingError(f"{self.path / name}: {error.strerror}.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +148,10 @@ class Repository:
                 f"{self.path} is a git repository without a working tree: clone it, name the "
                 "clone, and let its hook post-commit push."
             )
+
+    def names(self) -> list[str]:
+        """As in any folder."""
+        return Folder(self.path).names()
 
     def read(self, name: str) -> bytes | None:
         """As in any folder."""
@@ -199,12 +221,22 @@ class Remote:
     url: str
 
     def __str__(self) -> str:
-        return self.url
+        return without_password(self.url)
 
     def check(self) -> None:
         """Fsspec is there, and knows the URL's protocol."""
         with self._named("use it"):
             self._system()
+
+    def names(self) -> list[str]:
+        """Without what is below folders of its own."""
+        with self._named("list it"):
+            system, path = self._system()
+            try:
+                listed = system.ls(path, detail=False, refresh=True)
+            except FileNotFoundError:
+                return []
+            return [str(each).rpartition("/")[2] for each in listed]
 
     def read(self, name: str) -> bytes | None:
         """The object's bytes, None where there is none."""
@@ -231,7 +263,7 @@ class Remote:
             from fsspec.core import url_to_fs
         except ImportError:
             raise UsageError(
-                f"checkpoints at {self.url} need fsspec: run `pip install 'storno[remote]'`."
+                f"checkpoints at {self} need fsspec: run `pip install 'storno[remote]'`."
             ) from None
         system, path = url_to_fs(self.url)
         return system, path.rstrip("/")
@@ -244,7 +276,7 @@ class Remote:
             raise
         except Exception as error:  # each of fsspec's systems has its own
             kind = type(error).__name__
-            raise KeepingError(f"{self.url}: cannot {act}: {kind}: {error}") from error
+            raise KeepingError(f"{self}: cannot {act}: {kind}: {error}") from error
 
 
 def _write(path: Path, content: bytes) -> None:

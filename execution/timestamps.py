@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.request import Request, urlopen
 
 from ..domain.errors import CheckFailedError, StornoError, UsageError
+from .project import without_password
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -66,7 +67,7 @@ def request_timestamp(url: str, content: bytes) -> bytes:
         TimestampError: the service did not answer, refused, or answered something else.
         UsageError: the extra is not installed.
     """
-    library = _library()
+    library, shown = _library(), without_password(url)
     hashed = library.HashAlgorithm.SHA256
     asked = library.TimestampRequestBuilder().data(content).hash_algorithm(hashed).build()
     answer = _post(url, asked.as_bytes())
@@ -75,9 +76,9 @@ def request_timestamp(url: str, content: bytes) -> bytes:
         info = response.tst_info
         matches = info.nonce == asked.nonce and _is_of(response, content)
     except ValueError as error:
-        raise TimestampError(f"{url} answered what is no time stamp: {error}.") from None
+        raise TimestampError(f"{shown} answered what is no time stamp: {error}.") from None
     if not matches:
-        raise TimestampError(f"{url} answered with a time stamp of something else.")
+        raise TimestampError(f"{shown} answered with a time stamp of something else.")
     return answer
 
 
@@ -152,4 +153,6 @@ def _post(url: str, body: bytes) -> bytes:
         with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - checked above
             return cast("bytes", answer.read(MOST_BYTES))
     except (OSError, HTTPException) as error:
-        raise TimestampError(f"{url} did not give a time stamp: {error}.") from None
+        raise TimestampError(
+            f"{without_password(url)} did not give a time stamp: {error}."
+        ) from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import sqlalchemy as sa
 
+from ..domain.errors import CheckFailedError
 from ..domain.tree import Frontier
 from .log import EventLog
 
@@ -19,19 +20,31 @@ def chain_hashes(log: EventLog, size: int) -> Iterator[bytes]:
 
     Reads page by page, each by itself; commits are never changed, so the pages fit each other.
     They are taken as they are stored: that they are right is what ``audit verify`` sees to.
+
+    Raises:
+        CheckFailedError: some are missing.
     """
     commits = log.tables.commits.c
     page = sa.select(commits.chain_hash).order_by(commits.number)
     for start in range(0, size, LEAVES_PAGE):
-        within = commits.number.between(start + 1, min(start + LEAVES_PAGE, size))
+        end = min(start + LEAVES_PAGE, size)
+        within = commits.number.between(start + 1, end)
         with log.engine.connect() as connection:
-            yield from connection.execute(page.where(within)).scalars().all()
+            leaves = connection.execute(page.where(within)).scalars().all()
+        if len(leaves) < end - start:
+            raise CheckFailedError(
+                f"of the commits {start + 1} to {end} only {len(leaves)} are in the log: the "
+                "others were taken out. Run storno audit verify, which says where."
+            )
+        yield from leaves
 
 
-def tree_of(log: EventLog) -> Frontier:
-    """The tree as it stands now: its size and its root are what a checkpoint names."""
-    head = log.head()
+def roots_at(log: EventLog, sizes: Collection[int]) -> dict[int, bytes]:
+    """The tree's roots when it had these sizes, none beyond today's: one read of the leaves."""
     tree = Frontier()
-    for leaf in chain_hashes(log, 0 if head is None else head.number):
+    roots = {0: tree.root()} if 0 in sizes else {}
+    for leaf in chain_hashes(log, max(sizes)):
         tree.add(leaf)
-    return tree
+        if tree.size in sizes:
+            roots[tree.size] = tree.root()
+    return roots
