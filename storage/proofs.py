@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from ..domain.checkpoint import Checkpoint
 from ..domain.errors import CheckFailedError, ConflictError
 from ..domain.proof import FORMAT, Proof, ProofFailedError, ProvedCommit, ProvedEvent, check_events
 from ..domain.seal import EMPTY_CHAIN, NewEvents, event_leaves
 from ..domain.tree import inclusion_path
 from .log import Commit, EventLog, Row
-
-LEAVES_PAGE: Final = 10_000
-"""Chain hashes fetched by one statement."""
+from .tree import chain_hashes
 
 
-def chain_hashes(log: EventLog, size: int) -> Iterator[bytes]:
-    """The leaves of the log's tree: the chain hashes of its first commits, in order.
-
-    Reads page by page; commits are never changed, so the pages fit each other.
-    """
-    commits = log.tables.commits.c
-    page = sa.select(commits.chain_hash).order_by(commits.number)
-    for start in range(0, size, LEAVES_PAGE):
-        within = commits.number.between(start + 1, min(start + LEAVES_PAGE, size))
-        with log.engine.connect() as connection:
-            yield from connection.execute(page.where(within)).scalars().all()
-
-
-def prove(log: EventLog, rows: Sequence[Row], checkpoint: str, size: int, root: bytes) -> Proof:
-    """The proof that stored events stand under a checkpoint.
+def prove(log: EventLog, rows: Sequence[Row], checkpoint: Checkpoint) -> Proof:
+    """The proof that stored events stand under a checkpoint of their log.
 
     Args:
         rows: the events as they are read from the log.
-        checkpoint: its text.
-        size: how many commits it counts.
-        root: the root that it names.
 
     Raises:
         ConflictError: an event was committed after the checkpoint was made.
         CheckFailedError: the log is not the one that the checkpoint is of, or was changed.
     """
     try:
-        proof = Proof(FORMAT, checkpoint, tuple(_proved(log, row, size) for row in rows))
-        check_events(proof, size, root)
-    except (ProofFailedError, ValueError) as error:
+        events = tuple(_proved(log, row, checkpoint.size) for row in rows)
+        proof = Proof(FORMAT, checkpoint.text, events)
+        check_events(proof, checkpoint.size, checkpoint.root)
+    except (ProofFailedError, ValueError, TypeError) as error:  # SQLite lets text stand for bytes
         raise CheckFailedError(
-            f"the log is not the one that the checkpoint of {size} commits is of, or was changed "
-            f"since: {error} Run storno audit verify, which says where."
+            f"the log is not what the checkpoint of {checkpoint.size} commits says: {error} "
+            "Run storno audit verify, which says where."
         ) from None
     return proof
 

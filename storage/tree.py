@@ -7,9 +7,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from ..domain.checkpoint import Checkpoint, origin_of
 from ..domain.errors import CheckFailedError
 from ..domain.tree import Frontier
 from .log import EventLog
+from .store import Store
 
 LEAVES_PAGE: Final = 10_000
 """Chain hashes fetched by one statement."""
@@ -48,3 +50,14 @@ def roots_at(log: EventLog, sizes: Collection[int]) -> dict[int, bytes]:
         if tree.size in sizes:
             roots[tree.size] = tree.root()
     return roots
+
+
+def current_checkpoint(store: Store) -> Checkpoint:
+    """Of the log as it stands now, unsigned.
+
+    Raises:
+        CheckFailedError: commits are missing.
+    """
+    head = store.log.head()
+    size = 0 if head is None else head.number
+    return Checkpoint(origin_of(store.store_id), size, roots_at(store.log, {size})[size])

@@ -15,11 +15,11 @@ from storno.domain.seal import merkle_root
 from storno.execution.checkpoints import Checkpoints, file_name
 from storno.execution.keeping import KeepingError
 from storno.execution.timestamps import verify_timestamp
-from storno.storage.engine import writer
 from storno.storage.migrate import init
 from storno.storage.store import Store
 
 from ..storage.helpers import append, event
+from ..storage.tampering import tampered
 from ..timestamping import TIME, Authority, refusal, service
 
 
@@ -62,11 +62,7 @@ def grow(store: Store, commits: int) -> None:
 
 
 def tamper(store: Store, *statements: str) -> None:
-    """As somebody does who may do everything in the database: the triggers first."""
-    with writer(store.engine).begin() as connection:
-        rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        for trigger in rows.scalars().all():
-            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+    with tampered(store.engine) as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
 
