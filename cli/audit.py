@@ -6,7 +6,7 @@ from typing import Annotated
 
 from .errors import DONE
 from .options import COMMON, Common, command, group, note
-from .proving import check_proof, prove
+from .proving import check_proof, check_timestamp, prove
 
 
 @command("trail", "storno audit trail payments P00057", "storno audit trail payments P00057 --json")
@@ -31,4 +31,11 @@ def trail(
     return DONE
 
 
-audit = group("audit", "The whole life of a record, and proofs of it.", trail, prove, check_proof)
+audit = group(
+    "audit",
+    "The whole life of a record, and proofs of it.",
+    trail,
+    prove,
+    check_proof,
+    check_timestamp,
+)
