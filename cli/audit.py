@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from .checkpoints import checkpoint, keygen
 from .errors import DONE
 from .options import COMMON, Common, command, group, note
 from .proving import check_proof, check_timestamp, prove
+from .verifying import verify
 
 
 @command("trail", "storno audit trail payments P00057", "storno audit trail payments P00057 --json")
@@ -33,8 +35,11 @@ def trail(
 
 audit = group(
     "audit",
-    "The whole life of a record, and proofs of it.",
+    "The whole life of a record, and proofs that nothing was changed.",
     trail,
+    verify,
+    checkpoint,
+    keygen,
     prove,
     check_proof,
     check_timestamp,

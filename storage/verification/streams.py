@@ -36,14 +36,15 @@ def broken_streams(
             field="version",
             message=f"{stream} has version {version} at position {position}, and version "
             f"{version - 1} not before it: an event was taken out, put in or moved",
-            commit=_commit_of(connection, tables, position),
+            commit=commit_of(connection, tables, position),
             position=position,
             stream=stream,
             version=version,
         )
 
 
-def _commit_of(connection: sa.Connection, tables: LogTables, position: int) -> int | None:
+def commit_of(connection: sa.Connection, tables: LogTables, position: int) -> int | None:
+    """The number of the commit that holds a position, None for none."""
     commits = tables.commits.c
     select = sa.select(sa.func.max(commits.number)).where(commits.first_position <= position)
     number: int | None = connection.execute(select).scalar_one()
