@@ -109,8 +109,8 @@ def proof_document(found: Checked) -> Document:
         "events": [_event(event) for event in found.proof.events],
         "checkpoint": {
             "origin": under.origin,
-            "commits": under.size,
-            "root": base64_text(under.root),
+            "size": under.size,
+            "root": under.root.hex(),
             "signatures": [f"{each.name}+{each.key_id.hex()}" for each in under.signatures],
             "signed_by": None if found.key is None else _name(found.key),
             "compared_with": None if found.compared is None else str(found.compared),

@@ -60,7 +60,7 @@ def prove(
         return DONE
     _to_file(out, written)
     if common.json:
-        write_json({"proof": str(out), "events": len(rows), "commits": under.size})
+        write_json({"proof": str(out), "events": len(rows), "size": under.size})
     else:
         say(f"Wrote the proof of {counted(len(rows), 'event')} to {out}.")
         say(f"Anybody can check it: {typed('audit', 'check-proof', str(out))}")
