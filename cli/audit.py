@@ -7,7 +7,7 @@ from typing import Annotated
 from .checkpoints import checkpoint, keygen
 from .errors import DONE
 from .options import COMMON, Common, command, group, note
-from .proving import check_proof, prove
+from .proving import check_proof, check_timestamp, prove
 from .verifying import verify
 
 
@@ -42,4 +42,5 @@ audit = group(
     keygen,
     prove,
     check_proof,
+    check_timestamp,
 )

@@ -109,17 +109,29 @@ def proof_document(found: Checked) -> Document:
         "events": [_event(event) for event in found.proof.events],
         "checkpoint": {
             "origin": under.origin,
-            "commits": under.size,
-            "root": base64_text(under.root),
+            "size": under.size,
+            "root": under.root.hex(),
             "signatures": [f"{each.name}+{each.key_id.hex()}" for each in under.signatures],
             "signed_by": None if found.key is None else _name(found.key),
             "compared_with": None if found.compared is None else str(found.compared),
         },
-        "timestamp": None
-        if stamp is None
-        else {"time": stamp.time.isoformat(), "authority": stamp.authority, "serial": stamp.serial},
+        "timestamp": None if stamp is None else stamp_document(stamp),
         "problems": [],
     }
+
+
+def stamp_document(stamp: Timestamp) -> Document:
+    """A time stamp that holds."""
+    return {"time": _time(stamp), "authority": stamp.authority, "serial": stamp.serial}
+
+
+def stamp_text(stamp: Timestamp) -> str:
+    """When, and by whom."""
+    return f"{clock_text(_time(stamp))} by {stamp.authority}"
+
+
+def _time(stamp: Timestamp) -> str | None:
+    return moment(round(stamp.time.timestamp() * 1_000_000))
 
 
 def write_checked(found: Checked) -> None:
@@ -138,8 +150,7 @@ def write_checked(found: Checked) -> None:
     if found.compared is not None:
         facts["the same as"] = str(found.compared)
     if found.stamp is not None:
-        time = moment(round(found.stamp.time.timestamp() * 1_000_000))
-        facts["seen"] = f"{clock_text(time)} by {found.stamp.authority}"
+        facts["seen"] = stamp_text(found.stamp)
     write_fields(facts)
     if found.key is None and found.compared is None and found.stamp is None:
         say(_rests_on(under))

@@ -60,7 +60,7 @@ def prove(
         return DONE
     _to_file(out, written)
     if common.json:
-        write_json({"proof": str(out), "events": len(rows), "commits": under.size})
+        write_json({"proof": str(out), "events": len(rows), "size": under.size})
     else:
         say(f"Wrote the proof of {counted(len(rows), 'event')} to {out}.")
         say(f"Anybody can check it: {typed('audit', 'check-proof', str(out))}")
@@ -111,6 +111,47 @@ def check_proof(
         write_json(proof_document(found))
     else:
         write_checked(found)
+    return DONE
+
+
+@command(
+    "check-timestamp",
+    "storno audit check-timestamp friday.checkpoint --trust authority.pem",
+    "storno audit check-timestamp friday.checkpoint --timestamp f.tsr --trust authority.pem",
+)
+def check_timestamp(
+    checkpoint: Annotated[Path, note("A checkpoint's file", name="CHECKPOINT")],
+    /,
+    *,
+    trust: Annotated[
+        Path, note("Certificates that the time stamp must lead to, in PEM", metavar="FILE")
+    ],
+    timestamp: Annotated[
+        Path | None, note("Its time stamp, else the .tsr beside it", metavar="FILE")
+    ] = None,
+    output: Output = OUTPUT,
+) -> int:
+    """Say when a time stamp service has seen a checkpoint. Exits with 5 if the stamp is none of it.
+
+    The stamp is an answer by RFC 3161 over the whole file; other programs check it as well.
+    """
+    from ..domain.errors import CheckFailedError
+    from ..execution.timestamps import verify_timestamp
+    from .proof_pages import given, stamp_document, stamp_text
+    from .render import write_fields, write_json
+
+    stamp = timestamp or checkpoint.with_suffix(".tsr")
+    try:
+        found = verify_timestamp(given(checkpoint), given(stamp), given(trust))
+    except CheckFailedError as error:
+        if not output.json:
+            raise
+        write_json({"stamped": False, "problems": [str(error)]})
+        return CHECK_FAILED
+    if output.json:
+        write_json({"stamped": True, **stamp_document(found), "problems": []})
+    else:
+        write_fields({"checkpoint": str(checkpoint), "seen": stamp_text(found)})
     return DONE
 
 

@@ -279,7 +279,7 @@ def _checkpoints(table: CheckpointSettings | None, root: Path) -> Checkpoints | 
     from .checkpoints import Checkpoints  # brings the store's drivers along
 
     def under_root(path: str | None) -> Path | None:
-        return None if path is None else root / path
+        return None if path is None else Path(os.path.abspath(root / path))
 
     return Checkpoints(
         folder=under_root(table.folder),

@@ -123,7 +123,7 @@ def _library() -> ModuleType:
         raise UsageError(
             "time stamps need rfc3161-client: run `pip install 'storno[timestamp]'`."
         ) from None
-    return cast("ModuleType", rfc3161_client)
+    return rfc3161_client
 
 
 def _decoded(answer: bytes) -> TimeStampResponse:

@@ -152,7 +152,7 @@ def service(answer: Answer) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
             """Keep quiet: stderr is the tests'."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -169,9 +169,32 @@ def test_a_time_stamp_is_checked_with_the_proof(signed: Path, auditor: Storno) -
     check = ("audit", "check-proof", "p.json", "--trust", "roots.pem", "--timestamp")
     said = auditor(*check, "p.tsr").stdout
     assert "seen        2026-02-01 03:04:05Z by CN=Test Time Authority" in said
-    assert auditor.json(*check, "p.tsr")["timestamp"]["time"] == "2026-02-01T03:04:05+00:00"
+    assert auditor.json(*check, "p.tsr")["timestamp"]["time"] == "2026-02-01T03:04:05.000000Z"
     assert "something else than this checkpoint" in auditor(*check, "other.tsr", code=5).stderr
     assert "go together" in auditor(*check[:3], "--timestamp", "p.tsr", code=2).stderr
+
+
+def test_a_time_stamp_is_checked_with_its_checkpoint_alone(auditor: Storno) -> None:
+    authority = Authority()
+    note = b"storno/1\n0\n" + b"A" * 43 + b"=\n"
+    with service(authority.stamp) as url:
+        (auditor.folder / "c.tsr").write_bytes(request_timestamp(url, note))
+    (auditor.folder / "c.checkpoint").write_bytes(note)
+    (auditor.folder / "roots.pem").write_bytes(authority.roots)
+    (auditor.folder / "other.pem").write_bytes(Authority().roots)
+    check = ("audit", "check-timestamp", "c.checkpoint", "--trust")
+    assert "2026-02-01 03:04:05Z by CN=Test Time" in auditor(*check, "roots.pem").stdout
+    assert auditor.json(*check, "roots.pem") == {
+        "stamped": True,
+        "time": "2026-02-01T03:04:05.000000Z",
+        "authority": "CN=Test Time Authority",
+        "serial": 4711,
+        "problems": [],
+    }
+    assert "does not hold" in auditor(*check, "other.pem", code=5).stderr
+    assert auditor.json(*check, "other.pem", code=5)["stamped"] is False
+    (auditor.folder / "c.checkpoint").write_bytes(note + b"\n")
+    assert "something else" in auditor(*check, "roots.pem", code=5).stderr
 
 
 @pytest.mark.parametrize(

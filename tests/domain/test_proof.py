@@ -35,7 +35,8 @@ def a_proof(*chosen: tuple[int, int]) -> tuple[Proof, int, bytes]:
         for number, count in enumerate(SIZES)
     ]  # fmt: skip
     leaves = [event_leaves(NewEvents.of(events)) for events in rows]
-    chain, numbers, first = [EMPTY_CHAIN], [], 1
+    chain, first = [EMPTY_CHAIN], 1
+    numbers: list[tuple[int, int, int, int]] = []
     for number, events in enumerate(leaves, 1):
         numbers.append((number, first, len(events), 1_700_000_000_000_000 + number))
         chain.append(commit_leaf(*numbers[-1], merkle_root(events), chain[-1]))

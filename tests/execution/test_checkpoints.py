@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from storno.storage.store import Store
 from ..storage.helpers import append, event
 from ..storage.tampering import tampered
 from ..timestamping import TIME, Authority, refusal, service
+from .repositories import git
 
 
 @pytest.fixture
@@ -43,16 +44,6 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     return tmp_path / "kept"
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    folder = tmp_path / "repository"
-    for words in (["init", "--quiet", str(folder)], ["config", "user.name", "Night Run"],
-                  ["config", "user.email", "night@example.org"]):  # fmt: skip
-        where = [] if words[0] == "init" else ["-C", str(folder)]
-        subprocess.run(["git", *where, *words], check=True)
-    return folder
 
 
 def grow(store: Store, commits: int) -> None:
@@ -135,10 +126,8 @@ def test_every_place_gets_it_and_one_that_fails_keeps_none_from_it(
         Checkpoints(folder=kept, git=repository, url=elsewhere).take(sqlite_store)
     for place in (repository, kept.with_name("remote")):
         assert parse((place / name).read_bytes()).size == 3
-    log = subprocess.run(
-        ["git", "-C", repository, "log", "--format=%s"], capture_output=True, text=True
-    )
-    assert log.stdout == f"Checkpoint of 3 commits of storno/{sqlite_store.store_id}\n"
+    written = git(repository, "log", "--format=%s")
+    assert written == f"Checkpoint of 3 commits of storno/{sqlite_store.store_id}\n"
 
 
 def test_a_commit_that_failed_is_made_up_for(sqlite_store: Store, repository: Path) -> None:
@@ -150,8 +139,19 @@ def test_a_commit_that_failed_is_made_up_for(sqlite_store: Store, repository: Pa
         Checkpoints(git=repository).take(sqlite_store)
     hook.unlink()
     Checkpoints(git=repository).take(sqlite_store)
-    status = ["git", "-C", repository, "status", "--porcelain"]
-    assert subprocess.run(status, capture_output=True, text=True).stdout == ""
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_many_who_take_it_at_once_make_one_file_and_one_commit(
+    sqlite_store: Store, kept: Path, repository: Path
+) -> None:
+    """Runs of one project that end together."""
+    checkpoints = Checkpoints(folder=kept, git=repository)
+    with ThreadPoolExecutor(6) as threads:
+        taken = list(threads.map(lambda _: checkpoints.take(sqlite_store), range(6)))
+    assert {each.size for each in taken} == {3}
+    assert len(list(kept.iterdir())) == 1
+    assert len(git(repository, "log", "--format=%s").splitlines()) == 1
 
 
 PLACES = pytest.mark.parametrize("place", ["folder", "git", "url"])
@@ -256,8 +256,7 @@ def test_a_checkpoint_stands_even_if_its_time_stamp_is_not_to_be_had(
     with service(refusal) as url, pytest.raises(KeepingError, match="come back on Monday"):
         Checkpoints(folder=kept, git=repository, timestamp=url).take(sqlite_store)
     assert [path.name for path in kept.iterdir()] == [name]
-    shown = ["git", "-C", repository, "show", "--format=", "--name-only"]
-    assert subprocess.run(shown, capture_output=True, text=True).stdout == f"{name}\n"
+    assert git(repository, "show", "--format=", "--name-only") == f"{name}\n"
     authority = Authority()
     with service(authority.stamp) as url:
         Checkpoints(folder=kept, timestamp=url).take(sqlite_store)

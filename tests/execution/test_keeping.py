@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from threading import Thread
 
@@ -12,24 +11,9 @@ import pytest
 from storno.domain.errors import UsageError
 from storno.execution.keeping import Folder, KeepingError, Place, Remote, Repository
 
+from .repositories import git
+
 FIRST, SECOND = "a-000000000001.checkpoint", "a-000000000002.checkpoint"
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A fresh repository with a committer of its own."""
-    folder = tmp_path / "kept"
-    folder.mkdir()
-    git(folder, "init", "--quiet")
-    git(folder, "config", "user.name", "Night Run")
-    git(folder, "config", "user.email", "night@example.org")
-    return folder
 
 
 @pytest.fixture(params=["folder", "git", "file", "memory"])
