@@ -82,12 +82,13 @@ class StoredEvents:
             found.problems.append(_orphans(commit.number, self.position + 1, orphans))
         expected = max(commit.first_position, self.position + 1)
         for rows in self._up_to(commit.last_position):
-            positions, *columns = zip(*rows, strict=True)
+            columns: list[Any] = list(zip(*rows, strict=True))
+            positions = columns[0]
             if positions != tuple(range(expected, expected + len(rows))):
                 found.problems += _misplaced(commit.number, positions, expected)
             expected = positions[-1] + 1
             try:
-                found.leaves += event_leaves(NewEvents(*columns))
+                found.leaves += event_leaves(NewEvents(*columns[1:]))
             except (TypeError, AttributeError, struct.error, UnicodeError):
                 _hash_one_by_one(commit.number, rows, found)
         if expected <= commit.last_position:
@@ -188,7 +189,7 @@ def _hash_one_by_one(number: int, rows: Sequence[StoredRow], found: Hashed) -> N
         except (TypeError, AttributeError, struct.error, UnicodeError):
             for name, kind in (("stream", str), ("version", int), ("topic", str), ("state", bytes)):
                 value = getattr(row, name)
-                if type(value) is not kind or (kind is int and value < 0):
+                if type(value) is not kind or (isinstance(value, int) and value < 0):
                     message = f"{name} is {value!r}, which no event was written with"
                     found.problems.append(_at(row, number, name, message))
 

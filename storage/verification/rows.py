@@ -55,7 +55,7 @@ def repaired(commit: Commit, previous: Commit, next_position: int) -> tuple[Comm
     """
     if is_chained(commit, previous.chain_hash):
         return commit, list(_out_of_place(commit, previous))
-    expected = {
+    expected: dict[str, Any] = {
         "number": previous.number + 1,
         "first_position": previous.last_position + 1,
         "count": next_position - previous.last_position - 1,
