@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .domain.money import Rounding
     from .domain.policy import ReversalPolicy
     from .domain.record import Incidental, Record
+    from .execution.checkpoints import Checkpoints
     from .execution.context import Context
     from .execution.job import Effect, Job, Parameters, job
     from .execution.periods import close_period, reopen_period
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Chart",
+    "Checkpoints",
     "Condition",
     "Context",
     "Controls",
@@ -84,6 +86,7 @@ _HOMES = {
     "domain.money": ("Rounding",),
     "domain.policy": ("ReversalPolicy",),
     "domain.record": ("Incidental", "Record"),
+    "execution.checkpoints": ("Checkpoints",),
     "execution.context": ("Context",),
     "execution.job": ("Effect", "Job", "Parameters", "job"),
     "execution.periods": ("close_period", "reopen_period"),

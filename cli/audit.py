@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from .checkpoints import checkpoint, keygen
 from .errors import DONE
 from .options import COMMON, Common, command, group, note
+from .proving import check_proof, check_timestamp, prove
+from .verifying import verify
 
 
 @command("trail", "storno audit trail payments P00057", "storno audit trail payments P00057 --json")
@@ -30,4 +33,14 @@ def trail(
     return DONE
 
 
-audit = group("audit", "The whole life of a record.", trail)
+audit = group(
+    "audit",
+    "The whole life of a record, and proofs that nothing was changed.",
+    trail,
+    verify,
+    checkpoint,
+    keygen,
+    prove,
+    check_proof,
+    check_timestamp,
+)

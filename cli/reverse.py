@@ -259,6 +259,7 @@ def execute(
     from ..execution.reversing import execute_reversal
     from ..storage import queries
     from .ask import confirm
+    from .checkpointing import finish, ready
     from .log import configure_log
     from .progress import display
     from .render import counted, write_json
@@ -275,16 +276,17 @@ def execute(
             left = counted(row.records - row.reversed, "record")
             confirm(f"Take back {left} of {row.job}/{row.run}?", yes=yes)
         job = definition_of(project, row.job)
+        checkpoints = ready(project, store)
         shown = display(f"Reversal {name} of {row.job}/{row.run}")
         try:
             result = execute_reversal(store, name, actor, job=job, observer=shown)
         finally:
             shown.close()
-    if running.json:
-        write_json(result_document(result))
-    else:
-        write_result(result)
-    return exit_code_of(result)
+        if running.json:
+            write_json(result_document(result))
+        else:
+            write_result(result)
+        return finish(checkpoints, store, exit_code_of(result), running)
 
 
 def exit_code_of(result: ReversalResult) -> int:

@@ -139,6 +139,7 @@ def execute(
 ) -> int:
     """Run the job to its end, show it while it runs, and say what came of it."""
     from ..execution.runner import run_job
+    from .checkpointing import finish, ready
     from .log import configure_log
     from .progress import display
     from .session import authorized, opened
@@ -147,6 +148,7 @@ def execute(
     run = str(job.run_id(job.parse_parameters(values)))
     actor = authorized(project, running, act, run, dry_run=options.dry_run)
     with opened(project) as store:
+        checkpoints = None if options.dry_run else ready(project, store)
         shown = display()
         try:
             result = run_job(
@@ -163,7 +165,7 @@ def execute(
         finally:
             shown.close()
         tell(store, result, options, json=running.json)
-    return exit_code_of(result)
+        return finish(checkpoints, store, exit_code_of(result), running)
 
 
 def exit_code_of(result: RunResult) -> int:

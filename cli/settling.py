@@ -125,6 +125,7 @@ def retry(
     They are read from the store, not from the input, and count in their run. Exits with 3 where
     some failed again.
     """
+    from .checkpointing import finish, ready
     from .log import configure_log
     from .render import write_json
     from .session import authorized, open_project, opened
@@ -139,6 +140,7 @@ def retry(
         _refuse_reversals(places)
         about = " ".join(keys) or "all that match"
         actor = authorized(project, running, "dead-letters retry", about, dry_run=dry_run)
+        checkpoints = None if dry_run else ready(project, store)
         for name, of_run in groupby(places, key=lambda place: place.run):
             try:
                 results.append(
@@ -152,12 +154,12 @@ def retry(
                 refused.append((name, problem))
             if results and results[-1].interrupted:
                 break
-    document = retry_document(results, refused, dry_run=dry_run)
-    if running.json:
-        write_json(document)
-    else:
-        write_retry(document)
-    return _retry_code(results, refused)
+        document = retry_document(results, refused, dry_run=dry_run)
+        if running.json:
+            write_json(document)
+        else:
+            write_retry(document)
+        return finish(checkpoints, store, _retry_code(results, refused), running)
 
 
 @command(

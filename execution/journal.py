@@ -6,7 +6,7 @@ another try when the database does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from ..storage.queries import DeadLetterPlace
 from ..storage.queries.postings import PostingCommit, posting_commits
 from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
+from ..storage.tree import roots_at
 from . import retrying
 from .sealing import Sealed
 
@@ -219,6 +220,17 @@ class Journal:
         """The events of streams as they are stored; those without are left out."""
         with self.talking():
             return self._log.read_streams(list(dict.fromkeys(streams)))
+
+    def commits(self) -> int:
+        """How many the log holds."""
+        with self.talking():
+            head = self._log.head()
+        return head.number if head else 0
+
+    def roots(self, sizes: Collection[int]) -> dict[int, bytes]:
+        """The roots of the log's tree when it had these sizes."""
+        with self.talking():
+            return roots_at(self._log, sizes)
 
     def position(self) -> int:
         """Of the log's last event; 0 where there is none."""

@@ -11,9 +11,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..domain.access import Role, Roles, actor_name
@@ -23,11 +23,17 @@ from ..domain.policy import ReversalPolicy
 from ..domain.reversal import Form
 from ..domain.suggest import did_you_mean
 
+if TYPE_CHECKING:
+    from .checkpoints import Checkpoints
+
 SETTINGS_FILE = "storno.toml"
 DEFAULT_STORE = "sqlite:///storno.db"
 STORE_VARIABLE = "STORNO_STORE"
 
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)")
+
+Written = Annotated[str, Field(min_length=1)]
+"""Text that may be left out, and not left empty."""
 
 
 class _Table(BaseModel):
@@ -58,6 +64,16 @@ class ReversalSettings(_Table):
     form: str | None = None
 
 
+class CheckpointSettings(_Table):
+    """``[checkpoints]``: what ``Checkpoints`` holds, which also checks the values."""
+
+    folder: Written | None = None
+    git: Written | None = None
+    url: Written | None = None
+    sign: Written | None = None
+    timestamp: Written | None = None
+
+
 class Settings(_Table):
     """What storno.toml may hold.
 
@@ -67,6 +83,7 @@ class Settings(_Table):
         chart: accounts and books; empty ones allow any.
         roles: who may do what; without any, everybody may do everything.
         reversals: what reversals ask for, where a job does not say otherwise.
+        checkpoints: where checkpoints of the log are kept, taken as runs end.
     """
 
     store: str | None = None
@@ -74,12 +91,14 @@ class Settings(_Table):
     chart: ChartSettings = ChartSettings()
     roles: RoleSettings = RoleSettings()
     reversals: ReversalSettings = ReversalSettings()
+    checkpoints: CheckpointSettings | None = None
 
 
 _TABLES: dict[str, type[BaseModel]] = {
     "chart": ChartSettings,
     "roles": RoleSettings,
     "reversals": ReversalSettings,
+    "checkpoints": CheckpointSettings,
 }
 
 
@@ -153,6 +172,11 @@ class Project:
         return _policy(self.settings.reversals)
 
     @property
+    def checkpoints(self) -> Checkpoints | None:
+        """Where checkpoints are kept; None where none are taken."""
+        return _checkpoints(self.settings.checkpoints, self.root)
+
+    @property
     def values(self) -> tuple[Setting, ...]:
         """Every setting with its origin, as ``storno doctor`` lists them."""
         chart = self.settings.chart
@@ -164,6 +188,7 @@ class Project:
             self._listed("chart.books", chart.books, chart),
             *self._of_roles(),
             *self._of_reversals(),
+            *self._of_checkpoints(),
         )
 
     def _of_roles(self) -> Iterator[Setting]:
@@ -184,6 +209,15 @@ class Project:
         yield self._listed("reversals.reasons", policy.codes, table)
         yield self._listed("reversals.form", (policy.form_for(),), table)
 
+    def _of_checkpoints(self) -> Iterator[Setting]:
+        table = self.settings.checkpoints
+        if table is None:
+            yield Setting("checkpoints", "none are taken", "default")
+            return
+        for key in sorted(table.model_fields_set):
+            value = without_password(getattr(table, key))
+            yield Setting(f"checkpoints.{key}", value, SETTINGS_FILE)
+
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
     ) -> Setting:
@@ -201,6 +235,7 @@ def read_settings(file: Path) -> Settings:
     try:
         _roles(settings.roles)
         _policy(settings.reversals)
+        _checkpoints(settings.checkpoints, file.parent)
     except UsageError as error:
         raise DefinitionError(f"{file}: {error}") from None
     return settings
@@ -235,6 +270,23 @@ def _policy(table: ReversalSettings) -> ReversalPolicy:
         above=table.above,
         reasons=table.reasons,
         form=cast("Form | None", table.form),  # the policy refuses what is none
+    )
+
+
+def _checkpoints(table: CheckpointSettings | None, root: Path) -> Checkpoints | None:
+    if table is None:
+        return None
+    from .checkpoints import Checkpoints  # brings the store's drivers along
+
+    def under_root(path: str | None) -> Path | None:
+        return None if path is None else Path(os.path.abspath(root / path))
+
+    return Checkpoints(
+        folder=under_root(table.folder),
+        git=under_root(table.git),
+        url=table.url,
+        sign=under_root(table.sign),
+        timestamp=table.timestamp,
     )
 
 

@@ -155,3 +155,9 @@ def test_profile_shares_add_up(tmp_path: Path) -> None:
     rows = trial(tmp_path, "profile", "--records=10000", "--databases=sqlite")
     shares = [row["share"] for row in rows if row["who"] == "preparing"]
     assert sum(shares) == pytest.approx(1)
+
+
+def test_verify_reads_every_event_of_the_run(tmp_path: Path) -> None:
+    rows = trial(tmp_path, "verify", "--records=3000", "--rounds=2", "--databases=sqlite")
+    assert [row["events"] for row in rows] == [3008, 3008]
+    assert all(row["peak_bytes"] > 10_000_000 for row in rows)
