@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import child, profiling, report, resuming, trials
+from . import child, profiling, report, resuming, trials, verifying
 from .compare import Plan, compare
 from .stores import DATABASES, SQLITE
 from .task import BenchError
@@ -106,6 +106,17 @@ def _resume(options: argparse.Namespace, folder: Path) -> Result:
     return Result(resuming.resume_table(found), found, resuming.resume_holds(found))
 
 
+def _verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=500_000, help="invoices (500000)")
+    parser.add_argument("--rounds", type=int, default=3, help="verifications of each store (3)")
+    _databases_option(parser, DATABASES)
+
+
+def _verify(options: argparse.Namespace, folder: Path) -> Result:
+    found = verifying.verify_stores(folder, options.databases, options.records, options.rounds)
+    return Result(verifying.verify_table(found), found, verifying.verify_holds(found))
+
+
 def _profile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
     _databases_option(parser, DATABASES)
@@ -121,6 +132,7 @@ COMMANDS = {
     "memory": Command("peak memory against the size of a run", _memory_options, _memory),
     "scale": Command("cost of a record while the store grows", _scale_options, _scale),
     "resume": Command("a killed run's way back to its next commit", _resume_options, _resume),
+    "verify": Command("how fast the log of one run is verified", _verify_options, _verify),
     "profile": Command("where storno's time goes", _profile_options, _profile),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 MOST_PROBLEMS: Final = 100
@@ -51,5 +52,11 @@ class Problems:
             self.add(problem)
 
     def in_order(self) -> tuple[Problem, ...]:
-        """Those kept: of the log as a whole first, then by commit and position."""
-        return tuple(sorted(self._kept, key=lambda each: (each.commit or 0, each.position or 0)))
+        """Those kept: of the store as a whole first, then as the log goes on."""
+        return tuple(sorted(self._kept, key=_place))
+
+
+def _place(problem: Problem) -> tuple[float, float]:
+    if problem.commit is None and problem.position is not None:
+        return inf, problem.position
+    return problem.commit or 0, problem.position or 0

@@ -34,12 +34,12 @@ def broken_streams(
     for position, stream, version in connection.execute(select):
         yield Problem(
             field="version",
-            message=f"{stream} has version {version} at position {position}, and version "
-            f"{version - 1} not before it: an event was taken out, put in or moved",
+            message=f"{stream} has version {version} here, and no event of the version before "
+            "it further up: one was taken out, put in, moved or numbered anew",
             commit=commit_of(connection, tables, position),
             position=position,
             stream=stream,
-            version=version,
+            version=version if isinstance(version, int) else None,
         )
 
 

@@ -83,7 +83,7 @@ def verify(
         problems.extend(missing_guards(connection, tables))
         reading = _Reading(connection, tables, kept, problems, progress)
         try:
-            reading.skip(0 if since is None else since.size)
+            reading.begin_behind(0 if since is None else since.size)
             streams = beside.submit(_broken_streams, store, reading.start)
             reading.read()
             problems.extend(streams.result())
@@ -128,11 +128,12 @@ class _Reading:
         self._problems = problems
         self._progress = progress
         self._skipped = 0
-        self._last_position = self._commits.last_position()
+        self._last_position = 0
         self._reported = 0
 
-    def skip(self, commits: int) -> None:
+    def begin_behind(self, commits: int) -> None:
         """Leave the events of the first commits unread, or of all where there are fewer."""
+        self._last_position = self._commits.last_position()
         self._skipped = min(commits, self._commits.last_number())
         row = self._commits.row(self._skipped)
         if row is not None:
@@ -155,21 +156,25 @@ class _Reading:
         behind = self._last_position + 1 if following is None else following.first_position
         commit, problems = repaired(stored, self.previous, behind)
         self._problems.extend(problems)
-        root = commit.merkle_root if stored.number <= self._skipped else self._root(events, commit)
+        root, named = commit.merkle_root, False
+        if stored.number > self._skipped:
+            root, named = self._root(events, commit)
         self.previous, problems = with_root(commit, self.previous, following, root)
-        self._problems.extend(problems)
+        for problem in problems:
+            if problem.field != "events":
+                self._problems.add(problem)
+            elif not named:
+                self._problems.add(problem)
+                self._problems.extend(suspects(self._connection, self._tables, commit))
         self.tree.add(self.previous.chain_hash)
 
-    def _root(self, events: StoredEvents, commit: Commit) -> bytes:
+    def _root(self, events: StoredEvents, commit: Commit) -> tuple[bytes, bool]:
+        """The root over a commit's events, and whether what is wrong with them is named."""
         found = events.hashed(commit)
+        self._problems.extend(found.problems)
         self.events_read += len(found.leaves)
         self._report()
-        root = merkle_root(found.leaves)
-        if found.problems:
-            self._problems.extend(found.problems)
-        elif root != commit.merkle_root:
-            self._problems.extend(suspects(self._connection, self._tables, commit))
-        return root
+        return merkle_root(found.leaves), bool(found.problems)
 
     def _report(self) -> None:
         if self._progress and self.events_read >= self._reported + EVENTS_A_STEP:
