@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from .domain.entry import Chart, Entry, EntryError, Line, credit, debit
     from .domain.errors import StornoError
     from .domain.money import Rounding
+    from .domain.personal import Personal
     from .domain.policy import ReversalPolicy
     from .domain.record import Incidental, Record
+    from .domain.subject import KeyStore, SubjectKey
     from .execution.context import Context
     from .execution.job import Effect, Job, Parameters, job
     from .execution.periods import close_period, reopen_period
@@ -42,9 +44,11 @@ __all__ = [
     "EntryError",
     "Incidental",
     "Job",
+    "KeyStore",
     "Line",
     "Observer",
     "Parameters",
+    "Personal",
     "Record",
     "Retry",
     "ReversalPolicy",
@@ -55,6 +59,7 @@ __all__ = [
     "Scope",
     "Store",
     "StornoError",
+    "SubjectKey",
     "Tolerance",
     "abandon_run",
     "approve_reversal",
@@ -82,8 +87,10 @@ _HOMES = {
     "domain.entry": ("Chart", "Entry", "EntryError", "Line", "credit", "debit"),
     "domain.errors": ("StornoError",),
     "domain.money": ("Rounding",),
+    "domain.personal": ("Personal",),
     "domain.policy": ("ReversalPolicy",),
     "domain.record": ("Incidental", "Record"),
+    "domain.subject": ("KeyStore", "SubjectKey"),
     "execution.context": ("Context",),
     "execution.job": ("Effect", "Job", "Parameters", "job"),
     "execution.periods": ("close_period", "reopen_period"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import child, profiling, report, resuming, trials
+from . import child, personal, profiling, report, resuming, trials
 from .compare import Plan, compare
 from .stores import DATABASES, SQLITE
 from .task import BenchError
@@ -106,6 +106,17 @@ def _resume(options: argparse.Namespace, folder: Path) -> Result:
     return Result(resuming.resume_table(found), found, resuming.resume_holds(found))
 
 
+def _personal_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs with and without (5)")
+    _databases_option(parser, DATABASES)
+
+
+def _personal(options: argparse.Namespace, folder: Path) -> Result:
+    costs = personal.measure(folder, options.databases, options.records, options.rounds)
+    return Result(personal.cost_table(costs), costs)
+
+
 def _profile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
     _databases_option(parser, DATABASES)
@@ -121,6 +132,7 @@ COMMANDS = {
     "memory": Command("peak memory against the size of a run", _memory_options, _memory),
     "scale": Command("cost of a record while the store grows", _scale_options, _scale),
     "resume": Command("a killed run's way back to its next commit", _resume_options, _resume),
+    "personal": Command("what personal fields cost", _personal_options, _personal),
     "profile": Command("where storno's time goes", _profile_options, _profile),
 }
 

@@ -48,6 +48,9 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Take back": (
         Command("reverse", "reverse:reverse", "Plan, approve and execute the taking back of a run"),
     ),
+    "Forget": (
+        Command("forget", "forget:forget", "Make somebody's personal fields unreadable, for good"),
+    ),
     "Books": (
         Command("ledger", "ledger:ledger", "Trial balance, balances, accounts and entries"),
         Command("periods", "periods:periods", "List, close and reopen accounting periods"),

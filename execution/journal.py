@@ -45,6 +45,7 @@ from .sealing import Sealed
 
 if TYPE_CHECKING:
     from ..domain.record import RecordState
+    from ..domain.subject import KeyStore
 
 __all__ = [
     "Checkpointer",
@@ -286,6 +287,11 @@ class Journal:
             rows = self._log.read_stream(events.streams[-1], after_version=events.versions[-1] - 1)
         last = (events.topics[-1], events.states[-1])
         return bool(rows) and (rows[0].topic, rows[0].state) == last
+
+    @property
+    def keys(self) -> KeyStore:
+        """Of the personal fields; what is asked of it is asked in ``talking``."""
+        return self._store.keys
 
     def append(
         self,

@@ -27,6 +27,7 @@ SETTINGS_FILE = "storno.toml"
 DEFAULT_STORE = "sqlite:///storno.db"
 STORE_VARIABLE = "STORNO_STORE"
 
+_ATTRIBUTE = re.compile(r"[\w.]+:\w+")
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)")
 
 
@@ -58,6 +59,12 @@ class ReversalSettings(_Table):
     form: str | None = None
 
 
+class PersonalSettings(_Table):
+    """``[personal]``: where the keys of personal fields are, a URL or ``module:attribute``."""
+
+    keys: str | None = None
+
+
 class Settings(_Table):
     """What storno.toml may hold.
 
@@ -67,6 +74,7 @@ class Settings(_Table):
         chart: accounts and books; empty ones allow any.
         roles: who may do what; without any, everybody may do everything.
         reversals: what reversals ask for, where a job does not say otherwise.
+        personal: where the keys of personal fields are.
     """
 
     store: str | None = None
@@ -74,12 +82,14 @@ class Settings(_Table):
     chart: ChartSettings = ChartSettings()
     roles: RoleSettings = RoleSettings()
     reversals: ReversalSettings = ReversalSettings()
+    personal: PersonalSettings = PersonalSettings()
 
 
 _TABLES: dict[str, type[BaseModel]] = {
     "chart": ChartSettings,
     "roles": RoleSettings,
     "reversals": ReversalSettings,
+    "personal": PersonalSettings,
 }
 
 
@@ -153,6 +163,15 @@ class Project:
         return _policy(self.settings.reversals)
 
     @property
+    def keys(self) -> str | None:
+        """Where the keys of personal fields are: a URL or ``module:attribute``; None: by default.
+
+        A relative SQLite path starts at the project's folder.
+        """
+        place = self.settings.personal.keys
+        return _anchored(place, self.root) if place is not None and "://" in place else place
+
+    @property
     def values(self) -> tuple[Setting, ...]:
         """Every setting with its origin, as ``storno doctor`` lists them."""
         chart = self.settings.chart
@@ -164,6 +183,7 @@ class Project:
             self._listed("chart.books", chart.books, chart),
             *self._of_roles(),
             *self._of_reversals(),
+            *self._of_personal(),
         )
 
     def _of_roles(self) -> Iterator[Setting]:
@@ -184,6 +204,10 @@ class Project:
         yield self._listed("reversals.reasons", policy.codes, table)
         yield self._listed("reversals.form", (policy.form_for(),), table)
 
+    def _of_personal(self) -> Iterator[Setting]:
+        if self.keys is not None:
+            yield Setting("personal.keys", without_password(self.keys), SETTINGS_FILE)
+
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
     ) -> Setting:
@@ -201,6 +225,7 @@ def read_settings(file: Path) -> Settings:
     try:
         _roles(settings.roles)
         _policy(settings.reversals)
+        _check_keys(settings.personal.keys)
     except UsageError as error:
         raise DefinitionError(f"{file}: {error}") from None
     return settings
@@ -236,6 +261,14 @@ def _policy(table: ReversalSettings) -> ReversalPolicy:
         reasons=table.reasons,
         form=cast("Form | None", table.form),  # the policy refuses what is none
     )
+
+
+def _check_keys(place: str | None) -> None:
+    if place is not None and "://" not in place and not _ATTRIBUTE.fullmatch(place):
+        raise UsageError(
+            f"personal.keys: {place!r} is neither a URL, such as sqlite:///keys.db, nor the vault "
+            "that you name as module:attribute."
+        )
 
 
 def without_password(url: str) -> str:
