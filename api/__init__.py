@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .domain.record import Incidental, Record
     from .domain.subject import KeyStore, SubjectKey
     from .execution.context import Context
+    from .execution.forgetting import forget_subject
     from .execution.job import Effect, Job, Parameters, job
     from .execution.periods import close_period, reopen_period
     from .execution.policies import Controls, Retry, Tolerance
@@ -68,6 +69,7 @@ __all__ = [
     "csv_source",
     "debit",
     "execute_reversal",
+    "forget_subject",
     "init_store",
     "iterable",
     "job",
@@ -92,6 +94,7 @@ _HOMES = {
     "domain.record": ("Incidental", "Record"),
     "domain.subject": ("KeyStore", "SubjectKey"),
     "execution.context": ("Context",),
+    "execution.forgetting": ("forget_subject",),
     "execution.job": ("Effect", "Job", "Parameters", "job"),
     "execution.periods": ("close_period", "reopen_period"),
     "execution.policies": ("Controls", "Retry", "Tolerance"),

@@ -68,7 +68,7 @@ def entry_of(bill: Bill) -> Entry:
 
 
 def billing(
-    rows: Rows | Callable[[int], Any],
+    rows: Any,
     act: Callable[[Bill], object] = lambda bill: None,
     **policies: Any,
 ) -> Job:
