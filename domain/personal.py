@@ -133,7 +133,9 @@ def texts_of(value: Any) -> Iterator[str]:
             return
         case str():
             text = value.strip()
-            yield from {text, repr(text)[1:-1], json.dumps(text)[1:-1], ascii(text)[1:-1]}
+            yield text
+            if (quoted := ascii(text)[1:-1]) != text or '"' in text:
+                yield from (quoted, repr(text)[1:-1], json.dumps(text)[1:-1])
         case BaseModel():
             yield from texts_of(value.__dict__)
         case Mapping():
@@ -164,16 +166,26 @@ class Mask:
 
     def finds(self, text: str) -> bool:
         """Whether a personal value stands in a text."""
-        return any(pattern.search(text) for pattern, _ in self._patterns())
+        folded = text.casefold()
+        return any(
+            each.casefold() in folded and _pattern(each).search(text)
+            for value in self.values.values()
+            for each in texts_of(value)
+            if each
+        )
 
     def _patterns(self) -> Iterable[tuple[re.Pattern[str], str]]:
         """What to look for, the longest first: one value may be part of another."""
         found = {text: name for name, value in self.values.items() for text in texts_of(value)}
         for text in sorted(filter(None, found), key=len, reverse=True):
-            quoted = re.escape(text)
-            if len(text) < _SHORT:
-                quoted = rf"(?<!\w){quoted}(?!\w)"
-            yield re.compile(quoted, re.IGNORECASE), found[text]
+            yield _pattern(text), found[text]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    quoted = re.escape(text)
+    if len(text) < _SHORT:
+        quoted = rf"(?<!\w){quoted}(?!\w)"
+    return re.compile(quoted, re.IGNORECASE)
 
 
 def tokens_in(value: Any) -> Iterator[Token]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 
 from storno import Incidental, Personal, Retry, RunOptions, iterable, job, run_job
+from storno.domain import personal as marks
 from storno.domain.errors import NotFoundError, StoreError, UsageError
 from storno.domain.events import (
     ChunkFailed,
@@ -20,13 +22,16 @@ from storno.domain.events import (
     RunFailed,
 )
 from storno.domain.subject import SubjectKey
+from storno.execution import personal as sealing
 from storno.execution.forgetting import find_subject
 from storno.storage.keys import SqlKeys, new_key
 
-from .lab import ACTOR, Lab
+from .lab import ACTOR, Lab, paying, payments
 from .letters import outcomes
 from .persons import BILLS, Bill, Month, billing, bills, entry_of, leaks, paying_out, read
 from .taking import Taking, where
+
+PERSONAL_CODE = (marks.__file__, sealing.__file__)
 
 
 def test_what_is_posted_gives_nobody_away(lab: Lab) -> None:
@@ -211,10 +216,7 @@ def test_effects_are_announced_stored_and_undone_with_their_fields(lab: Lab) -> 
     result = Taking(lab, definition).take_back(run=BILLS)
 
     assert (result.reversed, result.failed) == (4, 0)
-    assert refunds[-1] == (
-        "Grace Hopper 0",
-        {"paid to": "Grace Hopper 0", "receipt": "B-000"},
-    )
+    assert refunds[0] == ("Grace Hopper 0", {"paid to": "Grace Hopper 0", "receipt": "B-000"})
     assert all(b"~sealed" in bytes(event.output) for event in lab.events(RecordReversed))
     assert leaks(lab) == []
 
@@ -341,3 +343,25 @@ def test_a_destroyed_key_is_nowhere_in_the_file(sqlite_lab: Lab) -> None:
     assert [each.name for each in path.parent.iterdir() if each.name.startswith(path.name)] == [
         path.name
     ]
+
+
+def test_a_job_that_marks_nothing_pays_nothing(sqlite_lab: Lab) -> None:
+    """What there is to be asked about personal fields is asked once in a run."""
+
+    def calls(count: int) -> int:
+        made = 0
+
+        def look(frame: Any, event: str, _arg: Any) -> None:
+            nonlocal made
+            made += event == "call" and frame.f_code.co_filename in PERSONAL_CODE
+
+        definition = paying(payments(count), name=f"payments-{count}")
+        sys.setprofile(look)
+        try:
+            sqlite_lab.run(definition)
+        finally:
+            sys.setprofile(None)
+        return made
+
+    assert calls(10) == calls(500) == 1
+    assert list(Path(sqlite_lab.url.removeprefix("sqlite:///")).parent.glob("*.keys")) == []
