@@ -28,8 +28,8 @@ def opened_documents(store: Store, documents: Documents) -> Documents:
     if next(tokens_in(documents), None) is None:
         return documents
     from ..domain.errors import StoreError
+    from ..execution.ciphers import Opener
     from ..execution.journal import Journal
-    from ..execution.personal import Opener
     from .render import say
 
     opener = Opener(Journal(store))

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from ..domain import dead_letter as dead_letters
 from ..domain import run as runs
 from ..domain.dead_letter import DeadLetter
@@ -33,7 +31,7 @@ from .identity import this_worker
 from .job import Job
 from .journal import DeadLetterPlace, Journal, Store
 from .letters import Covered, Letter
-from .personal import Privacy, own_subject
+from .personal import Privacy
 from .plan import Item, Plan
 from .preparation import Feed
 from .results import Silent
@@ -195,7 +193,7 @@ class Working:
         after = payloads.corrected(self.job, letter, changes)
         changed = payloads.changed_fields(self.job, letter, after)
         privacy = Privacy.of(journal, self.job, lasting=not dry_run)
-        encoded = _stored(letter, after, privacy)
+        encoded = payloads.stored(letter, after, privacy)
         moves = dead_letters.correct(known, encoded, changed, self.actor, reason)
         tried = _as_corrected(letter, moves, after)
         drawn = draw_letters(self.job, self._no_chunk, [tried], 0, letter.place.partition, privacy)
@@ -339,21 +337,6 @@ class Working:
             flag=flag,
             worker=str(this_worker()),
         )
-
-
-def _stored(letter: Letter, row: dict[str, Any], privacy: Privacy | None) -> bytes:
-    """A corrected row as it is stored; where nothing is changed, as it is stored already.
-
-    What is sealed once more looks different each time.
-    """
-    if row == letter.values:
-        return bytes(letter.letter.payload)
-    encoded = payloads.encoded(row)
-    if privacy is None:
-        return encoded
-    failed = letter.letter.failed
-    own = own_subject(letter.place.job, failed.run, failed.partition, failed.ordinal)
-    return bytes(privacy.sealing([None], [row], lambda _: own).payload(0, msgspec.Raw(encoded)))
 
 
 def _as_corrected(letter: Letter, moves: tuple[Event, ...], row: dict[str, Any]) -> Letter:

@@ -12,10 +12,10 @@ from ..domain.events import Actor
 from ..domain.subject import OWN, SubjectKey
 from ..projections.changes import Recorded
 from . import retrying
+from .ciphers import asked
 from .identity import resolve_actor
 from .job import Job
 from .journal import Journal, Store
-from .personal import asked
 from .sealing import seal
 
 

@@ -14,9 +14,9 @@ from ..domain.events import ChunkCompleted, RecordFailed
 from ..domain.ids import RunId, record_stream
 from ..domain.run import RunState
 from . import retrying
+from .ciphers import Opener
 from .holding import refuse_if_held, refuse_if_tried
 from .journal import DeadLetterPlace, Journal
-from .personal import Opener
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ..domain.suggest import did_you_mean
 from .draw import CUT, MAX_PAYLOAD_CHARACTERS
 from .job import Job
 from .letters import Letter
+from .personal import Privacy, own_subject
 
 RAW = "invalid-record"
 """The error of a record whose payload is what was read; of any other it is what it was made of."""
@@ -112,6 +113,16 @@ def _value(row: Mapping[str, Any], spelled: tuple[str, ...]) -> Any:
     return next((row[each] for each in spelled if each in row), None)
 
 
-def encoded(row: Mapping[str, Any]) -> bytes:
-    """The row as it is stored."""
-    return bytes(msgspec.Raw(encode_value(row)))
+def stored(letter: Letter, row: dict[str, Any], privacy: Privacy | None) -> bytes:
+    """A corrected row as it is stored; where nothing is changed, as it is stored already.
+
+    What is sealed once more looks different each time.
+    """
+    if row == letter.values:
+        return bytes(letter.letter.payload)
+    encoded = encode_value(row)
+    if privacy is None:
+        return encoded
+    failed = letter.letter.failed
+    own = own_subject(letter.place.job, failed.run, failed.partition, failed.ordinal)
+    return bytes(privacy.sealing([None], [row], lambda _: own).payload(0, msgspec.Raw(encoded)))

@@ -15,11 +15,12 @@ from ..domain.errors import StornoError
 from ..domain.ids import RunId
 from ..domain.record import Record, encode_value
 from . import retrying
+from .ciphers import Opener
 from .context import Context
 from .draw import describe
 from .job import Job
 from .journal import Journal
-from .personal import Opener, Privacy, Sealing, own_subject
+from .personal import Privacy, Sealing, own_subject
 from .postings import Posting
 from .results import Observer
 from .signals import StopFlag

@@ -14,7 +14,7 @@ from storno.domain.errors import DefinitionError, UsageError
 from storno.domain.events import Actor
 from storno.domain.personal import Mask, opened, texts_of, token, token_of, tokens_in
 from storno.domain.subject import SubjectKey, forget, subject_of
-from storno.execution.personal import Cipher
+from storno.execution.ciphers import Cipher
 
 ANNA = Actor(name="Anna", os_user="anna", host="night-1")
 FROZEN = "~sealed:1:frozen-key:AAECAwQFBgcICQoLZUOyeuWprW3oLfbo1Mv1bnRE_wti2ri9XxuauP2U"

@@ -24,8 +24,8 @@ from storno import (
     job,
 )
 from storno.domain.ids import RunId
+from storno.execution.ciphers import Opener
 from storno.execution.journal import Journal
-from storno.execution.personal import Opener
 
 from .lab import DAY, Lab, Rows
 

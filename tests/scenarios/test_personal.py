@@ -22,6 +22,7 @@ from storno.domain.events import (
     RunFailed,
 )
 from storno.domain.subject import SubjectKey
+from storno.execution import ciphers
 from storno.execution import personal as sealing
 from storno.execution.forgetting import find_subject
 from storno.storage.keys import SqlKeys, new_key
@@ -31,7 +32,7 @@ from .letters import outcomes
 from .persons import BILLS, Bill, Month, billing, bills, entry_of, leaks, paying_out, read
 from .taking import Taking, where
 
-PERSONAL_CODE = (marks.__file__, sealing.__file__)
+PERSONAL_CODE = (marks.__file__, sealing.__file__, ciphers.__file__)
 
 
 def test_what_is_posted_gives_nobody_away(lab: Lab) -> None:
