@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import child, profiling, report, resuming, trials, verifying
+from . import child, personal, profiling, report, resuming, trials, verifying
 from .compare import Plan, compare
 from .stores import DATABASES, SQLITE
 from .task import BenchError
@@ -117,6 +117,17 @@ def _verify(options: argparse.Namespace, folder: Path) -> Result:
     return Result(verifying.verify_table(found), found, verifying.verify_holds(found))
 
 
+def _personal_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs with and without (5)")
+    _databases_option(parser, DATABASES)
+
+
+def _personal(options: argparse.Namespace, folder: Path) -> Result:
+    costs = personal.measure(folder, options.databases, options.records, options.rounds)
+    return Result(personal.cost_table(costs), costs)
+
+
 def _profile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
     _databases_option(parser, DATABASES)
@@ -133,6 +144,7 @@ COMMANDS = {
     "scale": Command("cost of a record while the store grows", _scale_options, _scale),
     "resume": Command("a killed run's way back to its next commit", _resume_options, _resume),
     "verify": Command("how fast the log of one run is verified", _verify_options, _verify),
+    "personal": Command("what personal fields cost", _personal_options, _personal),
     "profile": Command("where storno's time goes", _profile_options, _profile),
 }
 

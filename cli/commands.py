@@ -56,6 +56,7 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Store": (
         Command("db", "db:db", "Make, migrate and back up the store"),
         Command("views", "views:views", "Rebuild the views from the events, or compare them"),
+        Command("forget", "forget:forget", "Make somebody's personal fields unreadable, for good"),
     ),
     "Shell": (Command("completion", "completion:completion", "Print a shell's completion script"),),
 }

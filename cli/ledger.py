@@ -122,6 +122,7 @@ def account(
     from ..storage import queries
     from .books import line_documents, write_statement
     from .moments import parse_day
+    from .opening import opened_texts
     from .render import write_json_list
     from .session import open_project, opened
 
@@ -130,6 +131,7 @@ def account(
     with opened(open_project(common)) as store:
         _refuse_unknown(store, name, book)
         lines = queries.account_lines(store, name, book=book, first=first, last=last)
+        lines = opened_texts(store, lines)
         if common.json:
             write_json_list(line_documents(lines))
         else:

@@ -11,6 +11,7 @@ from ..domain.reversal import ReversalApproved, ReversalRequested, ReversalStart
 from ..projections.dead_letters import KEYED, RETRIED
 from ..storage import queries
 from .documents import event_document
+from .opening import opened_documents
 from .render import as_text, clock_text, thousands, write_fields, write_line
 from .standing import refuse_unknown
 from .tables import Column, write_table
@@ -39,6 +40,10 @@ def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
     )
 
 
+def _documents(store: Store, job: str, key: str) -> list[Document]:
+    return opened_documents(store, [*map(event_document, events_of(store, job, key))])
+
+
 def entries_of(store: Store, job: str, key: str) -> list[Document]:
     """The entries that a record posted and those that reversed them, linked both ways.
 
@@ -46,7 +51,7 @@ def entries_of(store: Store, job: str, key: str) -> list[Document]:
     """
     documents: list[Document] = []
     posting = 0
-    for document in map(event_document, events_of(store, job, key)):
+    for document in _documents(store, job, key):
         if document["event"] == "RecordSucceeded":
             posting += 1
         elif document["event"] == "RecordReversed":
@@ -114,7 +119,7 @@ def trail_of(store: Store, job: str, key: str) -> list[Document]:
         for attempt in queries.attempts(store, job=job)
     }
     documents = []
-    for document in map(event_document, events_of(store, job, key)):
+    for document in _documents(store, job, key):
         data = document["data"]
         run = f"{job}/{data['run']}"
         if "reversal" in data:

@@ -82,6 +82,7 @@ def edit(
     it is posted under that one.
     """
     from ..domain.ids import RunId
+    from .opening import opened_documents
     from .render import write_json
     from .session import authorized, open_project, opened
     from .settling_pages import edit_document, write_edit
@@ -94,8 +95,10 @@ def edit(
         actor = authorized(project, running, "dead-letters edit", key, dry_run=dry_run)
         working = _working(project, store, place, actor, job=job)
         done = working.edit(place, changes, reason, dry_run=dry_run)
-    run_name = str(RunId.parse(place.run))
-    document = edit_document(done, run_name, reason, dry_run=dry_run)
+        run_name = str(RunId.parse(place.run))
+        (document,) = opened_documents(
+            store, [edit_document(done, run_name, reason, dry_run=dry_run)]
+        )
     if running.json:
         write_json(document)
     else:
@@ -127,6 +130,7 @@ def retry(
     """
     from .checkpointing import finish, ready
     from .log import configure_log
+    from .opening import opened_documents
     from .render import write_json
     from .session import authorized, open_project, opened
     from .settling_pages import retry_document, write_retry
@@ -155,6 +159,7 @@ def retry(
             if results and results[-1].interrupted:
                 break
         document = retry_document(results, refused, dry_run=dry_run)
+        (document,) = opened_documents(store, [document])
         if running.json:
             write_json(document)
         else:

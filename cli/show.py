@@ -49,6 +49,7 @@ def _document(
 ) -> dict[str, Any]:
     from ..storage import queries
     from . import documents
+    from .opening import opened_documents
     from .standing import standing
 
     document = standing(store, queries.run(store, run))
@@ -60,7 +61,8 @@ def _document(
         if failed:
             document["failed_chunks"] = [each for each in listed if each["status"] == "failed"]
             letters = queries.dead_letters(store, run=run)
-            document["dead_letters"] = [*map(documents.letter_document, letters)]
+            found = [*map(documents.letter_document, letters)]
+            document["dead_letters"] = opened_documents(store, found)
     if events:
         document["events"] = [*map(documents.event_document, queries.run_events(store, run))]
     return document

@@ -36,7 +36,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Runs, stops, repairs dead letters, requests and executes reversals, keeps the store."""
     APPROVER = "approver"
-    """Approves and rejects reversals, closes and reopens periods."""
+    """Approves and rejects reversals, closes and reopens periods, has persons forgotten."""
     AUDITOR = "auditor"
     """Changes nothing; reading needs no role, so that this one only says who somebody is."""
 
@@ -58,6 +58,7 @@ NEEDS: Final[Mapping[str, Role]] = {
     "db migrate": Role.OPERATOR,
     "db restore": Role.OPERATOR,
     "views rebuild": Role.OPERATOR,
+    "forget": Role.APPROVER,
 }
 """Every act, by the command that it is, and the role it needs."""
 

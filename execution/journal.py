@@ -47,6 +47,7 @@ from .sealing import Sealed
 
 if TYPE_CHECKING:
     from ..domain.record import RecordState
+    from ..domain.subject import KeyStore
 
 __all__ = [
     "Checkpointer",
@@ -306,6 +307,11 @@ class Journal:
             )
         stored = (rows[0].topic, rows[0].state) if rows else None
         return stored == (events.topics[index], events.states[index])
+
+    @property
+    def keys(self) -> KeyStore:
+        """Of the personal fields; what is asked of it is asked in ``talking``."""
+        return self._store.keys
 
     def append(
         self,

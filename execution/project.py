@@ -30,6 +30,7 @@ SETTINGS_FILE = "storno.toml"
 DEFAULT_STORE = "sqlite:///storno.db"
 STORE_VARIABLE = "STORNO_STORE"
 
+_ATTRIBUTE = re.compile(r"[\w.]+:\w+")
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)")
 
 Written = Annotated[str, Field(min_length=1)]
@@ -74,6 +75,12 @@ class CheckpointSettings(_Table):
     timestamp: Written | None = None
 
 
+class PersonalSettings(_Table):
+    """``[personal]``: where the keys of personal fields are, a URL or ``module:attribute``."""
+
+    keys: str | None = None
+
+
 class Settings(_Table):
     """What storno.toml may hold.
 
@@ -84,6 +91,7 @@ class Settings(_Table):
         roles: who may do what; without any, everybody may do everything.
         reversals: what reversals ask for, where a job does not say otherwise.
         checkpoints: where checkpoints of the log are kept, taken as runs end.
+        personal: where the keys of personal fields are.
     """
 
     store: str | None = None
@@ -92,6 +100,7 @@ class Settings(_Table):
     roles: RoleSettings = RoleSettings()
     reversals: ReversalSettings = ReversalSettings()
     checkpoints: CheckpointSettings | None = None
+    personal: PersonalSettings = PersonalSettings()
 
 
 _TABLES: dict[str, type[BaseModel]] = {
@@ -99,6 +108,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "roles": RoleSettings,
     "reversals": ReversalSettings,
     "checkpoints": CheckpointSettings,
+    "personal": PersonalSettings,
 }
 
 
@@ -176,6 +186,14 @@ class Project:
         """Where checkpoints are kept; None where none are taken."""
         return _checkpoints(self.settings.checkpoints, self.root)
 
+    def keys(self) -> str | None:
+        """Where the keys of personal fields are: a URL or ``module:attribute``; None: by default.
+
+        A relative SQLite path starts at the project's folder.
+        """
+        place = self.settings.personal.keys
+        return _anchored(place, self.root) if place is not None and "://" in place else place
+
     @property
     def values(self) -> tuple[Setting, ...]:
         """Every setting with its origin, as ``storno doctor`` lists them."""
@@ -189,6 +207,7 @@ class Project:
             *self._of_roles(),
             *self._of_reversals(),
             *self._of_checkpoints(),
+            *self._of_personal(),
         )
 
     def _of_roles(self) -> Iterator[Setting]:
@@ -218,6 +237,10 @@ class Project:
             value = without_password(getattr(table, key))
             yield Setting(f"checkpoints.{key}", value, SETTINGS_FILE)
 
+    def _of_personal(self) -> Iterator[Setting]:
+        if self.keys is not None:
+            yield Setting("personal.keys", without_password(self.keys), SETTINGS_FILE)
+
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
     ) -> Setting:
@@ -236,6 +259,7 @@ def read_settings(file: Path) -> Settings:
         _roles(settings.roles)
         _policy(settings.reversals)
         _checkpoints(settings.checkpoints, file.parent)
+        _check_keys(settings.personal.keys)
     except UsageError as error:
         raise DefinitionError(f"{file}: {error}") from None
     return settings
@@ -288,6 +312,14 @@ def _checkpoints(table: CheckpointSettings | None, root: Path) -> Checkpoints | 
         sign=under_root(table.sign),
         timestamp=table.timestamp,
     )
+
+
+def _check_keys(place: str | None) -> None:
+    if place is not None and "://" not in place and not _ATTRIBUTE.fullmatch(place):
+        raise UsageError(
+            f"personal.keys: {place!r} is neither a URL, such as sqlite:///keys.db, nor the vault "
+            "that you name as module:attribute."
+        )
 
 
 def without_password(url: str) -> str:

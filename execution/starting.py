@@ -237,7 +237,14 @@ class Starting:
 
     def _preparer(self, feed: Feed, attempt: int, flag: StopFlag) -> Preparer:
         return Preparer(
-            **parts(self.journal, self.job, self.run, self.parameters, attempt),
+            **parts(
+                self.journal,
+                self.job,
+                self.run,
+                self.parameters,
+                attempt,
+                dry_run=self.options.dry_run,
+            ),
             rules=posting_rules(self.journal, self.job, self.chart),
             feed=feed,
             partition=PARTITION,

@@ -55,6 +55,7 @@ from storno.domain.reversal import (
     ReversalStarted,
     ReversalStopped,
 )
+from storno.domain.subject import SubjectForgotten
 
 ANNA = Actor(name="Anna", os_user="anna", host="night-1")
 WORKER = Worker(host="night-1", boot_id="b7c6:4026531836", pid=4711, process_started="81920")
@@ -252,6 +253,7 @@ EVENTS_MEANT: list[Event] = [
     PeriodClosed(actor=ANNA, digest="1f0c"),
     PeriodReopened(actor=ANNA, reason="a late invoice"),
     AccessRefused(actor=ANNA, act="reverse approve", needs="approver", about="r-7"),
+    SubjectForgotten(actor=ANNA, reason="asked by letter"),
 ]
 """In the order of ``frozen_events.txt``, which holds them as they were stored."""
 
