@@ -15,9 +15,9 @@ from storno.execution.dead_letters import discard
 from storno.execution.journal import Journal
 from storno.storage import queries
 
-from .lab import ACTOR, Lab
-from .taking import BEN, CARA, DORA, where
-from .test_reversals import ran
+from .lab import ACTOR, Lab, paying
+from .taking import BEN, CARA, DORA, Taking, where
+from .test_reversals import dated, ran
 
 
 def test_a_reason_is_mandatory(lab: Lab) -> None:
@@ -182,3 +182,21 @@ def test_what_somebody_else_took_back_meanwhile_is_set_aside(
     third = taking.execute(name)
     assert (third.state, third.reversed, third.failed) == ("completed", 3, 0)
     assert taking.execute(name).noop
+
+
+def test_a_month_that_is_reopened_meanwhile_adds_nothing_to_what_was_agreed_to(
+    sqlite_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """accounting-rules, 10: what the plan had blocked stays, whenever the month opens again."""
+    job = paying(dated(4, "2026-01-15", "9999-12-31"))
+    sqlite_lab.run(job)
+    taking = Taking(sqlite_lab, job)
+    taking.close("9999-12")
+    name = taking.submit()
+    between_look_and_begin(monkeypatch, name, lambda: taking.reopen("9999-12"))
+
+    result = taking.execute(name)
+
+    assert (result.state, result.reversed, result.failed) == ("completed", 2, 0)
+    assert sorted(taking.reversed()) == [0, 2]
+    assert taking.standing() == [2]
