@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from .access import same_person
 from .errors import ApprovalRequiredError, ConflictError, NotAllowedError, UsageError
 from .events import Actor, Event, Worker
 
@@ -229,12 +230,14 @@ def approve(state: ReversalState, actor: Actor, digest: str) -> tuple[Event, ...
         NotAllowedError: it does not wait for approval, or the approver requested it.
         PlanChangedError: what it would do now is not what was requested.
     """
-    if actor.name in state.approvers and state.status is not ReversalStatus.REJECTED:
+    agreed = any(same_person(actor.name, each) for each in state.approvers)
+    if agreed and state.status is not ReversalStatus.REJECTED:
         return ()
     requested = _waiting(state)
-    if actor.name == requested.actor.name:
+    if same_person(actor.name, requested.actor.name):
         raise NotAllowedError(
-            f"{actor.name} requested the reversal and cannot approve it: another person has to."
+            f"{requested.actor.name} requested the reversal and cannot approve it: another person "
+            "has to."
         )
     if digest != requested.digest:
         raise PlanChangedError(
