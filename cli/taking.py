@@ -86,9 +86,16 @@ def planned(
     red: bool,
 ) -> Plan:
     """The plan of what the options say."""
-    form = policy_of(project, job).form_for("red" if red else None)
-    day = None if date is None else parse_day(date, "--date")
-    return plan_reversal(store, run.id, scope, form=form, date=day, job=job)
+    policy = policy_of(project, job)
+    return plan_reversal(
+        store,
+        run.id,
+        scope,
+        form=policy.form_for("red" if red else None),
+        date=None if date is None else parse_day(date, "--date"),
+        job=job,
+        year_begins=policy.first_month,
+    )
 
 
 def plan_file(path: Path, document: dict[str, Any]) -> None:

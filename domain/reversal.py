@@ -28,6 +28,15 @@ class NetLine(msgspec.Struct, frozen=True, array_like=True):
     credit: int
 
 
+class MovedEntries(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Entries of a month whose reversal is not posted on their own dates; ``to`` is ISO."""
+
+    book: str
+    period: str
+    to: str
+    entries: int
+
+
 class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody asks to take postings of a run back.
 
@@ -36,7 +45,8 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     ``approvals`` how many others must agree. ``records`` and ``net`` are what it would do;
     ``as_of`` is the position of the log's last event then: what was posted later is not meant.
     ``undoes``: whether the job had a handler then; without one records with an effect are not meant
-    either.
+    either. ``moves``: where closed periods, or the date, move it; ``other_years``: how many entries
+    that takes into another fiscal year (accounting-rules, 11).
     """
 
     TOPIC: ClassVar[str] = "storno.ReversalRequested.v1"
@@ -55,6 +65,8 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     approvals: int
     actor: Actor
     undoes: bool = False
+    moves: tuple[MovedEntries, ...] = ()
+    other_years: int = 0
 
 
 class ReversalApproved(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -56,6 +56,7 @@ class ReversalSettings(_Table):
     above: dict[str, Any] | None = None
     reasons: tuple[str, ...] | None = None
     form: str | None = None
+    year_begins: StrictInt | None = None
 
 
 class Settings(_Table):
@@ -183,6 +184,7 @@ class Project:
             yield self._listed("reversals.above", limits, table)
         yield self._listed("reversals.reasons", policy.codes, table)
         yield self._listed("reversals.form", (policy.form_for(),), table)
+        yield self._listed("reversals.year_begins", (str(policy.first_month),), table)
 
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
@@ -235,6 +237,7 @@ def _policy(table: ReversalSettings) -> ReversalPolicy:
         above=table.above,
         reasons=table.reasons,
         form=cast("Form | None", table.form),  # the policy refuses what is none
+        year_begins=table.year_begins,
     )
 
 

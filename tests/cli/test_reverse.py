@@ -178,12 +178,33 @@ def test_what_moves_because_of_closed_periods(ran: Storno) -> None:
     moved = ran("reverse", "plan", RUN).stdout
     named = ran("reverse", "plan", RUN, "--date", "2027-03-05").stdout
     document = ran.json("reverse", "plan", RUN, "--date", "2026-01-31")
+    ran("reverse", "plan", RUN, "--date", "2027-03-05", "--out", "plan.json")
+    submit(ran, "plan.json")
+    asked = ran.json("reverse", "show", NAME)
+    page = ran("reverse", "show", NAME).stdout
 
     assert "Period 2026-01 of book main is closed: 237 entries go to 2026-02-01." in moved
     assert "Of period 2026-01 of book main, 237 entries go to 2027-03-05." in named
-    assert "237 into another year" in named
+    assert "237 into another fiscal year" in named
     assert (document["reversible"], len(document["not_reversible"])) == (0, 237)
     assert document["not_reversible"][0]["why"].startswith("period-closed: 2026-01 of book main")
+    # accounting-rules, 11: who is to agree sees it too.
+    assert "237 entries go to 2027-03-05." in page
+    assert "237 into another fiscal year" in page
+    assert asked["other_fiscal_year"] == 237
+    assert asked["moves"] == [
+        {"book": "main", "period": "2026-01", "to": "2027-03-05", "entries": 237}
+    ]
+
+
+def test_a_fiscal_year_begins_when_the_project_says(ran: Storno) -> None:
+    settings = ran.folder / "storno.toml"
+    settings.write_text(settings.read_text() + "\n[reversals]\nyear_begins = 4\n")
+
+    same = ran.json("reverse", "plan", RUN, "--date", "2026-03-31")
+    other = ran.json("reverse", "plan", RUN, "--date", "2026-04-01")
+
+    assert (same["other_fiscal_year"], other["other_fiscal_year"]) == (0, 237)
 
 
 @pytest.mark.parametrize(

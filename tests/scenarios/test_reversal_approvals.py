@@ -134,7 +134,29 @@ def test_the_difference_is_named(lab: Lab) -> None:
         taking.execute(name)
 
     assert "it would take back 4 records, not 10, and 6 cannot be, not 0" in str(caught.value)
-    assert "its net effect on the accounts is another one" in str(caught.value)
+    assert (
+        "its net effect would be creditors EUR debit 11.00 and credit 0.00, not debit 57.50 and "
+        "credit 0.00 / expense:rent EUR debit 0.00 and credit 11.00, not debit 0.00 and credit "
+        "57.50"
+    ) in str(caught.value)
+
+
+def test_where_it_moves_is_part_of_the_difference(lab: Lab) -> None:
+    """Who is to agree, and who executes, read what the calendar did to the plan."""
+    taking = ran(lab)
+    taking.close("2026-01")
+    waiting, agreed = taking.submit(approvals=1), taking.submit()
+    taking.close("2026-02")
+    moved = "it would move 10 of 2026-01 to 2026-03-01, not 10 of 2026-01 to 2026-02-01"
+
+    with pytest.raises(PlanChangedError, match=f"was not approved: .*{moved}.* reject this one"):
+        taking.approve(waiting)
+    with pytest.raises(PlanChangedError, match=f"was not begun: .*{moved}"):
+        taking.execute(agreed)
+    taking.reopen("2026-02")
+    taking.reopen("2026-01")
+    with pytest.raises(PlanChangedError, match="it would move no entries, not 10 of 2026-01"):
+        taking.execute(agreed)
 
 
 def test_reopened_in_time_the_plan_is_the_same_again(lab: Lab) -> None:

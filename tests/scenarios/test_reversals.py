@@ -12,7 +12,7 @@ from storno.compensations.scope import Scope
 from storno.domain.errors import ConflictError, NotFoundError, UsageError
 from storno.domain.events import ChunkCompleted, RecordReversed, RecordSucceeded
 from storno.domain.ids import RunId
-from storno.domain.reversal import PlanChangedError
+from storno.domain.reversal import MovedEntries, PlanChangedError, ReversalRequested
 from storno.execution.reversals import posting_run
 
 from .lab import Lab, Watcher, paying, payments
@@ -319,8 +319,12 @@ def test_into_another_fiscal_year_is_flagged(lab: Lab) -> None:
     lab.run(job)
     taking = Taking(lab, job)
     taking.close("2025-12")
+    taking.submit()
+    (asked,) = lab.events(ReversalRequested)
 
     assert taking.plan().other_years == 2
+    assert asked.other_years == 2
+    assert asked.moves == (MovedEntries("main", "2025-12", "2026-01-01", 2),)
 
 
 def test_where_no_period_takes_it_that_record_stays(lab: Lab) -> None:
