@@ -17,8 +17,9 @@ REFUSED = ("requested", "rejected", "completed")
 RunWord = Annotated[
     str | None, note("A run as 'storno runs' prints it, the start of one, or last", name="RUN")
 ]
+# None is not said; said without a word after it they are refused, as they would mean all of a run.
 Records = Annotated[
-    tuple[str, ...],
+    tuple[str, ...] | None,
     note(
         "Only these records: the job's name, then keys that one run posted",
         name="--record",
@@ -27,7 +28,7 @@ Records = Annotated[
     ),
 ]
 Chunks = Annotated[
-    tuple[str, ...],
+    tuple[str, ...] | None,
     note(
         "Only these chunks: the run, then numbers as 'storno show RUN --chunks' prints them",
         name="--chunk",
@@ -66,8 +67,8 @@ def plan(
     run: RunWord = None,
     /,
     *,
-    record: Records = (),
-    chunk: Chunks = (),
+    record: Records = None,
+    chunk: Chunks = None,
     where: Where = (),
     date: Date = None,
     red: Red = False,

@@ -100,7 +100,8 @@ def posting_run(store: Store, job: str, keys: Sequence[str]) -> RunId:
         state = states.get(stream)
         if state is None or not state.posting_version:
             raise NotFoundError(
-                f"record {key!r} of job {job} was never posted: see 'storno audit trail {job} KEY'."
+                f"record {key!r} of job {job} was never posted: see 'storno runs --job {job}', and "
+                "'storno dead-letters list' for what failed."
             )
         row = journal.event(stream, state.posting_version)
         event = decode(row.topic, row.state)

@@ -213,6 +213,10 @@ def test_a_fiscal_year_begins_when_the_project_says(ran: Storno) -> None:
         (["plan"], 2, "Name a run"),
         (["plan", RUN, "--record", "payments", "P00001"], 2, "leave 'payments/2026-01' out"),
         (["plan", "--record", "payments"], 2, "then the keys"),
+        (["plan", RUN, "--record"], 2, "leave 'payments/2026-01' out"),
+        (["plan", RUN, "--chunk"], 2, "leave 'payments/2026-01' out"),
+        (["plan", "--chunk"], 2, "then the numbers of its chunks"),
+        (["plan", "--record", "paymets", "P00001"], 6, "Did you mean 'payments'"),
         (["plan", "--record", "payments", "P99999"], 6, "'P99999' of job payments was never"),
         (["plan", "--chunk", RUN, "x"], 2, "the numbers of its chunks"),
         (["plan", "--chunk", RUN, "7"], 6, "has no chunk 7"),
@@ -235,6 +239,18 @@ def test_what_is_not_understood_is_named(
     ran: Storno, words: list[str], code: int, says: str
 ) -> None:
     assert says in ran("reverse", *words, code=code).stderr
+
+
+def test_a_reversal_is_not_reversed(ran: Storno) -> None:
+    """accounting-rules, 5: the record is posted again instead."""
+    submit(ran)
+
+    planned = ran("reverse", "plan", NAME, code=4)
+    asked = ran("reverse", "submit", NAME, *REASON, code=4)
+
+    for refused in (planned, asked):
+        assert f"{NAME} is a reversal, and a reversal is not reversed" in refused.stderr
+        assert "--again" in refused.stderr
 
 
 def test_an_unknown_reversal_is_like_another(ran: Storno) -> None:
