@@ -283,9 +283,17 @@ def write_reversals(rows: Sequence[ReversalRow]) -> None:
 
 
 def write_reversal(
-    row: ReversalRow, events: Sequence[RecordedEvent], letters: Sequence[DeadLetterRow]
+    row: ReversalRow,
+    events: Sequence[RecordedEvent],
+    letters: Sequence[DeadLetterRow],
+    *,
+    alive: bool | None = None,
 ) -> None:
-    """A reversal for people."""
+    """A reversal for people.
+
+    Args:
+        alive: whether a running one has a process; None for another.
+    """
     facts = {
         "reversal": row.reversal,
         "run": f"{row.job}/{row.run}",
@@ -312,10 +320,12 @@ def write_reversal(
             (Column("key"), Column("error"), Column("message", wraps=True)),
             [(letter_key(each), each.error, each.message) for each in letters],
         )
-    _say_what_next(row, letters)
+    _say_what_next(row, letters, alive=alive)
 
 
-def _say_what_next(row: ReversalRow, letters: Sequence[DeadLetterRow]) -> None:
+def _say_what_next(
+    row: ReversalRow, letters: Sequence[DeadLetterRow], *, alive: bool | None
+) -> None:
     name = row.reversal
     if row.state == "requested":
         say("")
@@ -324,12 +334,18 @@ def _say_what_next(row: ReversalRow, letters: Sequence[DeadLetterRow]) -> None:
     elif row.state == "approved":
         say("")
         say(f"Execute it: {typed('reverse', 'execute', name)}")
+    elif alive is False:
+        say("")
+        say(f"Its process is gone. Go on with it: {typed('reverse', 'execute', name)}")
     elif letters:
         job, key = letters[0].job, letter_key(letters[0])
         say("")
         say(f"Try them again: {typed('reverse', 'execute', name)}")
         say("Or, where it was settled outside of storno:")
         say(f"  {typed('dead-letters', 'discard', job, key)} --reason TEXT")
+    elif row.state in ("stopped", "failed"):
+        say("")
+        say(f"Go on with it: {typed('reverse', 'execute', name)}")
 
 
 def _asked(events: Sequence[RecordedEvent]) -> ReversalRequested:

@@ -184,15 +184,17 @@ def show(name: Id, /, *, common: Common = COMMON) -> int:
     from .render import write_json
     from .reversal_pages import reversal_document, write_reversal
     from .session import open_project, opened
+    from .standing import is_reversal_alive
 
     with opened(open_project(common)) as store:
         row = queries.reversal(store, name)
         events = queries.stream_events(store, f"reversal/{name}")
         letters = queries.dead_letters(store, run=f"reversal/{name}")
+        alive = is_reversal_alive(store, name) if row.state == "running" else None
     if common.json:
-        write_json(reversal_document(row, events, letters))
+        write_json(reversal_document(row, events, letters) | {"alive": alive})
     else:
-        write_reversal(row, events, letters)
+        write_reversal(row, events, letters, alive=alive)
     return DONE
 
 

@@ -13,6 +13,7 @@ from storno.domain.errors import ConflictError, NotFoundError, UsageError
 from storno.domain.events import ChunkCompleted, RecordReversed, RecordSucceeded
 from storno.domain.ids import RunId
 from storno.domain.reversal import MovedEntries, PlanChangedError, ReversalRequested
+from storno.execution import reversing
 from storno.execution.reversals import posting_run
 
 from .lab import Lab, Watcher, paying, payments
@@ -420,6 +421,27 @@ def test_a_run_does_not_go_on_while_it_is_taken_back(lab: Lab) -> None:
 
     assert refused
     assert lab.in_force() == []
+
+
+def test_what_ends_it_is_written_down_and_it_goes_on(
+    sqlite_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conflict that does not end ends the attempt; the run waits for the next one."""
+    taking = ran(sqlite_lab)
+    taking.take_back(Scope(keys=("P-004",)))
+    name = taking.submit()
+    monkeypatch.setattr(reversing, "COMMIT_TRIES", 0)
+
+    with pytest.raises(ConflictError, match="met other writers"):
+        taking.execute(name)
+    row = taking.row(name)
+    monkeypatch.undo()
+
+    assert (row["state"], row["error"]) == ("failed", "ConflictError")
+    assert row["message"].startswith(f"reversal {name} met other writers")
+    assert taking.run_state() == "reversing"
+    assert taking.execute(name).state == "completed"
+    assert taking.run_state() == "reversed"
 
 
 def test_chosen_keys_are_taken_back_too(lab: Lab) -> None:
