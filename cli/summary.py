@@ -46,6 +46,7 @@ def result_document(store: Store, result: RunResult, *, dry_run: bool) -> dict[s
         "message": result.message,
         "nothing_to_do": result.noop,
         "dry_run": dry_run,
+        "not_found": result.not_found,
         "posted": {
             currency: format_minor(minor, exponent(currency))
             for currency, minor in sorted(result.totals.items())

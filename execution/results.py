@@ -45,6 +45,7 @@ class RunResult:
         noop: whether there was nothing to do.
         totals: currency to minor units debited by the run.
         interrupted: whether a signal stopped it.
+        not_found: of the keys that were chosen those that no record has.
     """
 
     run: RunId
@@ -57,6 +58,7 @@ class RunResult:
     noop: bool = False
     totals: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
+    not_found: tuple[str, ...] = ()
 
 
 class Observer(Protocol):

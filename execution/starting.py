@@ -135,7 +135,8 @@ class Starting:
         if status is Status.REVERSING and attempt.state.reversal is not None:
             self._take_back(attempt.state.reversal, setting.flag)
             status = self.journal.run(self.run).status
-        return self._result(attempt.state, status, attempt.tally, began, setting.flag, attempt.last)
+        ended = (attempt.state, status, attempt.tally, began, setting.flag, attempt.last)
+        return self._result(*ended, not_found=attempt.not_found)
 
     def _take_back(self, reversal: str, flag: StopFlag) -> None:
         """What the job says becomes of the postings of a run that fails."""
@@ -261,6 +262,7 @@ class Starting:
         last: Event | None = None,
         *,
         noop: bool = False,
+        not_found: tuple[str, ...] = (),
     ) -> RunResult:
         failed = last if isinstance(last, RunFailed) else None
         stopped = last if isinstance(last, RunStopped) else None
@@ -275,6 +277,7 @@ class Starting:
             noop=noop,
             totals=tally.totals,
             interrupted=flag.by_signal and stopped is not None,
+            not_found=not_found,
         )
 
 

@@ -168,6 +168,14 @@ def test_every_template_runs_as_its_readme_says(
     assert all(total["debit"] == total["credit"] for total in totals)
 
 
+def test_a_chosen_key_that_is_nowhere_is_not_found(payments: Storno) -> None:
+    """cli.md: 6; what the other keys name is worked on."""
+    found = payments.json("run", "payments", *MONTH, "--key", "P00003", "--key", "P0003", code=6)
+
+    assert (found["state"], found["not_found"]) == ("stopped", ["P0003"])
+    assert payments.json("ledger", "entry", "payments", "P00003")
+
+
 def test_a_chosen_key_that_fails_is_pointed_at(payments: Storno) -> None:
     good = payments("run", "payments", *MONTH, "--key", "P00003")
     bad = payments("run", "payments", *MONTH, "--key", "P00057")

@@ -46,6 +46,7 @@ def test_chosen_keys_are_worked_on_alone(lab: Lab) -> None:
 
     assert chosen.state == "stopped"
     assert chosen.message == ("keys: 2 succeeded, 0 skipped, 0 failed, not found: P-404")
+    assert chosen.not_found == ("P-404",)
     assert calls == lab.posted() == [3, 11]
     assert chosen.counts == Counts()
     assert sum(event.counts.succeeded for event in lab.events(ChunkCompleted)) == 2
