@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domain import run as runs
@@ -101,8 +101,9 @@ class Starting:
         try:
             if self.options.dry_run:
                 with setting.preparer.watchdog.watching():
-                    tally = try_out(setting)
-                return self._result(setting.state, "dry-run", tally, began, setting.flag)
+                    tried = try_out(setting)
+                result = self._result(setting.state, "dry-run", tried.tally, began, setting.flag)
+                return replace(result, failures=tried.failures)
             return self._hold_and_work(setting, before, moves, began)
         finally:
             setting.preparer.isolated.close()

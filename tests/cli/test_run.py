@@ -86,6 +86,15 @@ def test_a_dry_run_writes_nothing(payments: Storno) -> None:
     told = "payments/2026-01 tried out with 3 dead letters; nothing was written"
     assert ran.stdout.splitlines()[0] == told
     assert "would post GBP  633625.55" in ran.stdout
+    assert re.search(
+        r"P00057 +input/\S+ line 59 +invalid-record +amount: Input should be", ran.stdout
+    )
+    would = payments.json("run", "payments", *MONTH, "--dry-run")["would_fail"]
+    assert [(each["key"], each["error"]) for each in would] == [
+        ("P00057", "invalid-record"),
+        ("P00118", "invalid-record"),
+        ("P00041", "key-conflict"),
+    ]
     assert payments.json("runs") == []
 
 
