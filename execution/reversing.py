@@ -223,9 +223,8 @@ class Execution:
         except (FencedError, StoreError):
             raise  # another worker writes down how it goes on; or nobody can
         except StornoError as error:
-            failed = ReversalFailed(
-                attempt=state.attempt, error=type(error).__name__, message=str(error)
-            )
+            code, attempt = type(error).__name__, state.attempt
+            failed = ReversalFailed(attempt=attempt, error=code, message=str(error))
             with suppress(StornoError):
                 event = Recorded(ReversalId(self.name).stream, state.version + 1, failed)
                 self.journal.append_once(seal([event]))
@@ -237,10 +236,7 @@ class Execution:
         started = self.observer.started
         started(self.run, state.attempt, state.attempt > 1, self.requested.records, self.reversed)
         postings = Postings(self.journal, self.run, self.request.scope, self.requested.as_of)
-        with (
-            Committer(self.journal) as committer,
-            self._undoer() as undoer,
-        ):
+        with Committer(self.journal) as committer, self._undoer() as undoer:
             self.taking = TakingBack(
                 self.name,
                 state.attempt,
