@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..domain.errors import UsageError
-from .errors import DEAD_LETTERS, DONE, FAILED, INTERRUPTED
+from .errors import DEAD_LETTERS, DONE, FAILED, INTERRUPTED, NOT_FOUND
 from .options import RUNNING, Running, at_least_one, command, note
 
 if TYPE_CHECKING:
@@ -176,6 +176,8 @@ def exit_code_of(result: RunResult) -> int:
         return DONE
     if result.error is not None:  # also where what it had posted is taken back by now
         return FAILED
+    if result.not_found:
+        return NOT_FOUND
     return DEAD_LETTERS if result.state == "completed" and result.counts.failed else DONE
 
 

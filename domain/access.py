@@ -124,6 +124,19 @@ def actor_name(text: str) -> str:
     return name
 
 
+def same_person(one: str, other: str) -> bool:
+    """Whether two names of actors are one person's, so that who asks does not agree as well.
+
+    Roles go by names as they are written; here neither capitals nor blanks nor another form of the
+    same letter make another person.
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def stream_of(actor: str) -> str:
     """The stream of what an actor was refused."""
     return f"access/{shorten(escape(actor))}"

@@ -35,7 +35,7 @@ from ..domain.run import RunState
 from ..domain.seal import NewEvents
 from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
-from ..storage.engine import is_aborted, place, writer
+from ..storage.engine import answer, is_aborted, place, writer
 from ..storage.log import PAGE, Row
 from ..storage.queries import DeadLetterPlace
 from ..storage.queries.postings import PostingCommit, posting_commits
@@ -419,7 +419,7 @@ def translate(error: sa.exc.DBAPIError, where: str = "") -> StoreError | sa.exc.
     Args:
         where: the place of the store, for the message.
     """
-    message = " ".join(str(error.orig).split()).rstrip(".")
+    message = answer(error)
     store = f"the store at {where}" if where else "the database"
     if _may_pass(error):
         return StoreUnavailableError(

@@ -63,6 +63,7 @@ class ReversalSettings(_Table):
     above: dict[str, Any] | None = None
     reasons: tuple[str, ...] | None = None
     form: str | None = None
+    year_begins: StrictInt | None = None
 
 
 class CheckpointSettings(_Table):
@@ -227,6 +228,7 @@ class Project:
             yield self._listed("reversals.above", limits, table)
         yield self._listed("reversals.reasons", policy.codes, table)
         yield self._listed("reversals.form", (policy.form_for(),), table)
+        yield self._listed("reversals.year_begins", (str(policy.first_month),), table)
 
     def _of_checkpoints(self) -> Iterator[Setting]:
         table = self.settings.checkpoints
@@ -294,6 +296,7 @@ def _policy(table: ReversalSettings) -> ReversalPolicy:
         above=table.above,
         reasons=table.reasons,
         form=cast("Form | None", table.form),  # the policy refuses what is none
+        year_begins=table.year_begins,
     )
 
 

@@ -46,6 +46,7 @@ from storno.domain.events import (
 )
 from storno.domain.period import PeriodClosed, PeriodReopened
 from storno.domain.reversal import (
+    MovedEntries,
     NetLine,
     ReversalApproved,
     ReversalCompleted,
@@ -242,6 +243,24 @@ EVENTS_MEANT: list[Event] = [
         approvals=0,
         actor=ANNA,
         undoes=True,
+    ),
+    ReversalRequested(
+        job="pay",
+        run="2026-12",
+        scope={"kind": "run"},
+        form="black",
+        date=None,
+        code="wrong-input",
+        text="the wrong file",
+        digest="77e0",
+        as_of=20_482,
+        records=1,
+        blocked=0,
+        net=(),
+        approvals=0,
+        actor=ANNA,
+        moves=(MovedEntries("main", "2026-12", "2027-01-01", 1),),
+        other_years=1,
     ),
     ReversalApproved(actor=ANNA, digest="77de", final=True),
     ReversalRejected(actor=ANNA, reason="wrong rows"),

@@ -137,6 +137,7 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
         "reversals.approvals": ("0", "default"),
         "reversals.reasons": (", ".join(REASONS), "default"),
         "reversals.form": ("black", "default"),
+        "reversals.year_begins": ("1", "default"),
         "checkpoints": ("none are taken", "default"),
     }
 
@@ -160,6 +161,7 @@ approvals = 1
 above = { EUR = "10000.00", JPY = 1500000 }
 reasons = ["01", "Fehlbuchung"]
 form = "red"
+year_begins = 4
 """
 
 
@@ -195,12 +197,14 @@ def test_what_reversals_ask_for_comes_from_the_file(tmp_path: Path) -> None:
         above={"EUR": "10000.00", "JPY": 1_500_000},
         reasons=("01", "Fehlbuchung"),
         form="red",
+        year_begins=4,
     )
     listed = {each.name: (each.value, each.origin) for each in project.values}
     assert listed["reversals.approvals"] == ("1", "storno.toml")
     assert listed["reversals.above"] == ("EUR 10000.00, JPY 1500000", "storno.toml")
     assert listed["reversals.reasons"] == ("01, Fehlbuchung", "storno.toml")
     assert listed["reversals.form"] == ("red", "storno.toml")
+    assert listed["reversals.year_begins"] == ("4", "storno.toml")
 
 
 def test_a_password_is_never_shown() -> None:
