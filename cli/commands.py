@@ -51,7 +51,7 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Books": (
         Command("ledger", "ledger:ledger", "Trial balance, balances, accounts and entries"),
         Command("periods", "periods:periods", "List, close and reopen accounting periods"),
-        Command("audit", "audit:audit", "The whole life of a record"),
+        Command("audit", "audit:audit", "The whole life of a record, and what auditors ask"),
     ),
     "Store": (
         Command("db", "db:db", "Make, migrate and back up the store"),
