@@ -41,6 +41,7 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Look": (
         Command("runs", "runs:runs", "List runs"),
         Command("show", "show:show", "Show one run: its counts, chunks, events and failures"),
+        Command("diff", "diff:diff", "Compare two runs, or two attempts"),
         Command("status", "status:status", "Say how runs stand, once"),
         Command("watch", "status:watch", "Follow runs until they end"),
         Command("dead-letters", "dead_letters:dead_letters", "Work off records that failed"),

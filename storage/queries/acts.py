@@ -90,18 +90,6 @@ def _all_others() -> list[Condition]:
     ]
 
 
-def acts_on_run(store: Store, job: str, run: str) -> list[RecordedEvent]:
-    """What people did to records of a run, ``run`` without its job: their dead letters."""
-    topics = _EVENTS.topic.in_(sorted(topics_of(OF_RECORDS)))
-    searches = [(within(f"record/{job}/"), _EVENTS.version > 1, topics)]
-    everything = Span.of_everything()
-    return [
-        each
-        for each in collect(store, everything, searches)
-        if isinstance(each.event, RecordEvent) and each.event.run == run
-    ]
-
-
 def _placed(responsible: Responsible, recorded: RecordedEvent, act: Act) -> RecordedAct:
     kind, _, name = recorded.stream.partition("/")
     event = recorded.event

@@ -118,11 +118,13 @@ def _findings(
 
 
 def _is_moved(closings: Closings, entry: PostedEntry, position: int) -> bool:
-    """Whether it stands where an entry is moved to: behind a closed month, on the first day."""
+    """Whether it stands where an entry is moved to: on the first day behind a closed month.
+
+    Where the day before is in a closed month, and the day itself is not, it is the first of one.
+    """
     posting = entry.posting
-    if posting.day != 1 or posting <= entry.effective:
-        return False
-    return closings.is_closed(entry.book, posting - dt.timedelta(days=1), position)
+    before = posting - dt.timedelta(days=1)
+    return posting > entry.effective and closings.is_closed(entry.book, before, position)
 
 
 def _windows(store: Store, span: Span, closings: Closings) -> Iterator[Positions]:

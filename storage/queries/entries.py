@@ -16,13 +16,10 @@ from ...domain.ids import key_of
 from ..schema import log_tables
 from ..store import Store
 from .acts import Attempt, Responsible
-from .events import RecordedEvent, streams_events
+from .events import PAGE, RecordedEvent, streams_events
 from .scan import Condition, Positions, Span, holding, scan, topics_of, within
 
 _EVENTS = log_tables().events.c
-
-PAGE = 500
-"""So many streams are read by one statement."""
 
 
 @dataclass(frozen=True, slots=True)

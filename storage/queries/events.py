@@ -10,13 +10,15 @@ import sqlalchemy as sa
 
 from ...domain.codec import decode
 from ...domain.events import Event
-from ...domain.ids import RunId
 from ..schema import log_tables
 from ..store import Store
 
 _LOG: Final = log_tables()
 _EVENTS = _LOG.events.c
 _COMMITS = _LOG.commits.c
+
+PAGE: Final = 500
+"""So many events, or streams, are read by one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,11 @@ def streams_events(store: Store, streams: Sequence[str]) -> Iterator[list[Record
     yield from found.values()
 
 
-def run_events(store: Store, run: str) -> list[RecordedEvent]:
-    """The events of a run and of its chunks (not of its records), as they were recorded."""
-    name = RunId.parse(run)
-    after = name.chunks.removesuffix("/") + "0"  # "0" is what follows "/"
-    of_chunks = sa.and_(_EVENTS.stream >= name.chunks, _EVENTS.stream < after)
-    return with_commits(store, _LOG.events, sa.or_(_EVENTS.stream == name.stream, of_chunks))
+def events_at(store: Store, positions: Sequence[int]) -> Iterator[RecordedEvent]:
+    """The events at these positions, which are in order; read page by page."""
+    for start in range(0, len(positions), PAGE):
+        page = positions[start : start + PAGE]
+        yield from with_commits(store, _LOG.events, _EVENTS.position.in_(page))
 
 
 def with_commits(store: Store, found: sa.FromClause, *chosen: sa.ColumnElement[bool]) -> Events:
