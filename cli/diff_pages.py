@@ -31,6 +31,9 @@ KINDS = ("only_first", "only_second", "other_amounts")
 ALIKE = ("state", *COUNTS, "reversed")
 """What of two runs is compared; ``reversed`` is no attempt's."""
 
+TIMES = ("chunks", "seconds", "started", "ended", "actor")
+"""What is shown beside it, and is no difference."""
+
 
 def compared(store: Store, first: str, second: str, limit: int) -> Document:
     """What two words mean, and how they differ.
@@ -84,12 +87,11 @@ def _facts(store: Store, side: Side) -> Document:
     """A side's state, counts and times."""
     if side.attempt is None:
         document = standing(store, queries.run(store, side.run))
-        wanted = ("run", *ALIKE, "chunks", "seconds", "started", "ended", "actor")
-        return {name: document[name] for name in wanted} | {"attempt": None}
+        return {name: document[name] for name in ("run", *ALIKE, *TIMES)} | {"attempt": None}
     [row] = [each for each in queries.attempts(store, side.run) if each.attempt == side.attempt]
     document = attempt_document(row)
-    wanted = ("attempt", "state", *COUNTS, "chunks", "seconds", "started", "ended", "actor")
-    return {"run": side.run} | {name: document[name] for name in wanted}
+    wanted = {name: document[name] for name in ("attempt", "state", *COUNTS, *TIMES)}
+    return {"run": side.run} | wanted
 
 
 def _totals_document(
@@ -177,7 +179,7 @@ def _name(side: Document) -> str:
 
 def _write_facts(document: Document, names: Sequence[str]) -> None:
     first, second = document["first"], document["second"]
-    rows = [("state", first["state"], second["state"], "")]
+    rows: list[Sequence[str]] = [("state", first["state"], second["state"], "")]
     for each in document["counts"]:
         more = each["second"] - each["first"]
         shown = f"{more:+d}" if more else ""

@@ -225,7 +225,6 @@ ACTS = Page(
         _COMMIT,
     ),
     _act_row,
-    "act",
 )
 ENTRIES = Page(
     (
@@ -239,7 +238,6 @@ ENTRIES = Page(
         _COMMIT,
     ),
     _entry_row,
-    "posting",
 )
 AFTER_CLOSING = Page(
     (
@@ -254,7 +252,6 @@ AFTER_CLOSING = Page(
         _COMMIT,
     ),
     _after_closing_row,
-    "posting or close",
 )
 REPOSTED = Page(
     (
@@ -264,7 +261,6 @@ REPOSTED = Page(
         Column("posted again", wraps=True),
     ),
     _reposted_row,
-    "record",
 )
 UNDER_LIMIT = Page(
     (
@@ -278,5 +274,4 @@ UNDER_LIMIT = Page(
         Column("limit", right=True),
     ),
     _under_limit_row,
-    "reversal",
 )

@@ -68,12 +68,10 @@ class Page:
     Attributes:
         columns: of the table.
         row: a finding's document to the values of the columns.
-        noun: what is counted.
     """
 
     columns: Sequence[Column]
     row: Callable[[Document], Sequence[str]]
-    noun: str
 
 
 def choose(store: Store, filters: Filters) -> Chosen:
@@ -114,7 +112,7 @@ def write_found(
     if documents:
         write_table(page.columns, [page.row(each) for each in documents[:limit]])
     else:
-        say(f"No {page.noun}s are found.")
+        say("Nothing is found.")
         _say_if_mistyped(store, filters)
     if len(documents) > limit:
         say(f"There are more than these {limit}: --limit shows them, or --json all of them.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -95,10 +95,11 @@ def key_differences(store: Store, first: Side, second: Side) -> Iterator[KeyDiff
     """
     sides = [_by_name(_postings(store, side)) for side in (first, second)]
     for name, one, other in _side_by_side(*sides):
-        if (one and one.amounts) != (other and other.amounts):
+        here, there = (None if each is None else each.amounts for each in (one, other))
+        if here != there:
             found = one or other
             key = found.key if found and found.key is not None else name
-            yield KeyDifference(key, one and one.amounts, other and other.amounts)
+            yield KeyDifference(key, here, there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,10 @@ def _commit_numbers(views: ViewTables, side: Side) -> sa.Select[Any]:
 def _postings(
     store: Store, side: Side
 ) -> Iterator[tuple[str, str, RecordSucceeded | RecordReversed]]:
-    """A side's postings, and what took them back, by stream and version."""
+    """A side's postings, and what took them back, by stream and version.
+
+    The end of the stream's name, which two jobs have in common, the stream, and the event.
+    """
     name = RunId.parse(side.run)
     with live_views(store.engine) as (connection, views):
         commits = sa.select(_COMMITS.first_position, _COMMITS.count).where(
@@ -135,18 +139,34 @@ def _postings(
             _EVENTS.position >= chosen.c.first_position,
             _EVENTS.position < chosen.c.first_position + chosen.c.count,
         )
+        # What is sorted is kept small: the events themselves are read page by page, in its order.
         select = (
-            sa.select(_EVENTS.stream, _EVENTS.topic, _EVENTS.state)
+            sa.select(_EVENTS.position)
             .join_from(chosen, _LOG.events, is_inside)
             .where(_EVENTS.topic.in_(sorted(topics_of((RecordSucceeded, RecordReversed)))))
             .order_by(_EVENTS.stream, _EVENTS.version)
         )
-        rows = connection.execute(select, execution_options={"yield_per": ROWS_AT_ONCE})
-        for stream, topic, state in rows:
-            event = decode(topic, state)
-            assert isinstance(event, RecordSucceeded | RecordReversed)
-            if event.run == name.name:
-                yield stream.split("/", 2)[2], stream, event
+        positions = connection.execute(select, execution_options={"yield_per": ROWS_AT_ONCE})
+        for page in positions.scalars().partitions():
+            for stream, event in _events(connection, page):
+                if event.run == name.name:
+                    yield stream.split("/", 2)[2], stream, event
+
+
+def _events(
+    connection: sa.Connection, positions: Sequence[int]
+) -> Iterator[tuple[str, RecordSucceeded | RecordReversed]]:
+    """Postings and what took them back, with their streams, in the order of the positions given."""
+    rows = connection.execute(
+        sa.select(_EVENTS.position, _EVENTS.stream, _EVENTS.topic, _EVENTS.state).where(
+            _EVENTS.position.in_(positions)
+        )
+    )
+    found = {position: (stream, topic, state) for position, stream, topic, state in rows}
+    for stream, topic, state in map(found.__getitem__, positions):
+        event = decode(topic, state)
+        assert isinstance(event, RecordSucceeded | RecordReversed)
+        yield stream, event
 
 
 def _by_name(

@@ -129,7 +129,7 @@ def test_what_is_not_shown_is_said(books: Storno) -> None:
     )
     assert len(books.json("audit", "find", "by-actor", "--limit", "2")) == 2
     mistyped = books("audit", "find", "by-actor", "--actor", "cleao")
-    assert "No acts are found" in mistyped.stderr
+    assert "Nothing is found" in mistyped.stderr
     assert "Did you mean 'cleo'?" in mistyped.stderr
     assert "Did you mean 'rents'?" in books("audit", "find", "reposted", "--job", "rent").stderr
 
