@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from storno.domain.acts import OF_CHUNKS, OF_OTHERS, OF_RECORDS, Act, act_of
@@ -25,7 +27,7 @@ def test_each_sample_in_words() -> None:
 
 
 @pytest.mark.parametrize("event", ACTED, ids=lambda event: event.TOPIC)
-def test_an_act_has_the_actor_and_the_reason_of_its_event(event) -> None:
+def test_an_act_has_the_actor_and_the_reason_of_its_event(event: Any) -> None:
     act = act_of(event)
     assert isinstance(act, Act)
     assert act.actor == event.actor

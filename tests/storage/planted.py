@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -85,7 +86,12 @@ class Planted:
     def start(self, run: str, actor: str, again: str | None = None) -> None:
         """Start a run, ``<job>/<name>``, or its next attempt; ``again`` is why it runs anew."""
         attempt = self._attempts[run] = self._attempts.get(run, 0) + 1
-        common = {"attempt": attempt, "code": "code", "worker": WORKER, "actor": person(actor)}
+        common: dict[str, Any] = {
+            "attempt": attempt,
+            "code": "code",
+            "worker": WORKER,
+            "actor": person(actor),
+        }
         event: Event
         if attempt == 1:
             event = RunStarted(identity="i", parameters={}, source={}, book="main", **common)
@@ -123,7 +129,7 @@ class Planted:
     ) -> Sequence[tuple[str, Event]]:
         events: list[tuple[str, Event]] = []
         for ordinal, (key, made) in enumerate(records.items()):
-            place = {"run": chunk.run.name, "partition": "0", "chunk": chunk.label}
+            place: dict[str, Any] = {"run": chunk.run.name, "partition": "0", "chunk": chunk.label}
             place |= {"ordinal": ordinal, "attempt": attempt}
             raw = msgspec.Raw(b'{"actor":{"name":"in the record"}}')
             event: Event = (
@@ -216,7 +222,7 @@ class Planted:
         kind: type[RecordCorrected | RecordDiscarded],
         actor: str,
         reason: str,
-        **more: object,
+        **more: Any,
     ) -> None:
         run_id = RunId.parse(run)
         stream = record_stream(run_id.job, key)
