@@ -6,6 +6,7 @@ from typing import Annotated
 
 from .checkpoints import checkpoint, keygen
 from .errors import DONE
+from .finding import find
 from .options import COMMON, Common, command, group, note
 from .proving import check_proof, check_timestamp, prove
 from .verifying import verify
@@ -35,8 +36,9 @@ def trail(
 
 audit = group(
     "audit",
-    "The whole life of a record, and proofs that nothing was changed.",
+    "The life of a record, what auditors ask, and proofs that nothing was changed.",
     trail,
+    find,
     verify,
     checkpoint,
     keygen,

@@ -11,7 +11,8 @@ from .dead_letters import (
     dead_letters_once_of,
     place_of,
 )
-from .events import RecordedEvent, run_events, stream_events
+from .events import RecordedEvent, stream_events
+from .history import run_events
 from .ledger import Balance, Movement, account_movements, balances
 from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted_into
 from .postings import PostingCommit, posting_commits
