@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..domain.errors import NotFoundError
 from .errors import DONE
+from .exporting import export
 from .options import COMMON, Common, command, group, note
 
 if TYPE_CHECKING:
@@ -217,9 +218,10 @@ def _refuse_unknown(store: Store, name: str, book: str) -> None:
 
 ledger = group(
     "ledger",
-    "Trial balance, balances, accounts and entries.",
+    "Trial balance, balances, accounts, entries, and books for other programs.",
     trial_balance,
     balances,
     account,
     entry,
+    export,
 )

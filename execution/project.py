@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..domain.access import Role, Roles, actor_name
+from ..domain.account_names import ROOTS, AccountNames
 from ..domain.entry import Chart
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.policy import ReversalPolicy
@@ -74,6 +75,16 @@ class CheckpointSettings(_Table):
     timestamp: Written | None = None
 
 
+class ExportSettings(_Table):
+    """``[export]``: which accounts (names or shell patterns) belong below each root elsewhere."""
+
+    assets: tuple[str, ...] = ()
+    liabilities: tuple[str, ...] = ()
+    equity: tuple[str, ...] = ()
+    income: tuple[str, ...] = ()
+    expenses: tuple[str, ...] = ()
+
+
 class Settings(_Table):
     """What storno.toml may hold.
 
@@ -84,6 +95,7 @@ class Settings(_Table):
         roles: who may do what; without any, everybody may do everything.
         reversals: what reversals ask for, where a job does not say otherwise.
         checkpoints: where checkpoints of the log are kept, taken as runs end.
+        export: where accounts stand in other programs' books.
     """
 
     store: str | None = None
@@ -92,6 +104,7 @@ class Settings(_Table):
     roles: RoleSettings = RoleSettings()
     reversals: ReversalSettings = ReversalSettings()
     checkpoints: CheckpointSettings | None = None
+    export: ExportSettings = ExportSettings()
 
 
 _TABLES: dict[str, type[BaseModel]] = {
@@ -99,6 +112,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "roles": RoleSettings,
     "reversals": ReversalSettings,
     "checkpoints": CheckpointSettings,
+    "export": ExportSettings,
 }
 
 
@@ -177,6 +191,12 @@ class Project:
         return _checkpoints(self.settings.checkpoints, self.root)
 
     @property
+    def account_names(self) -> AccountNames:
+        """What accounts are called in other programs."""
+        table = self.settings.export
+        return AccountNames({root: getattr(table, root.lower()) for root in ROOTS})
+
+    @property
     def values(self) -> tuple[Setting, ...]:
         """Every setting with its origin, as ``storno doctor`` lists them."""
         chart = self.settings.chart
@@ -189,6 +209,7 @@ class Project:
             *self._of_roles(),
             *self._of_reversals(),
             *self._of_checkpoints(),
+            *self._of_export(),
         )
 
     def _of_roles(self) -> Iterator[Setting]:
@@ -217,6 +238,11 @@ class Project:
         for key in sorted(table.model_fields_set):
             value = without_password(getattr(table, key))
             yield Setting(f"checkpoints.{key}", value, SETTINGS_FILE)
+
+    def _of_export(self) -> Iterator[Setting]:
+        table = self.settings.export
+        for key in sorted(table.model_fields_set):
+            yield self._listed(f"export.{key}", getattr(table, key), table, empty="none")
 
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
