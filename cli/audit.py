@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from .errors import DONE
+from .log_export import export
 from .options import COMMON, Common, command, group, note
 
 
@@ -30,4 +31,4 @@ def trail(
     return DONE
 
 
-audit = group("audit", "The whole life of a record.", trail)
+audit = group("audit", "The whole life of a record, and the events for an auditor.", trail, export)

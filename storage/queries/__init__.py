@@ -33,10 +33,11 @@ from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted
 from .postings import PostingCommit, posting_commits
 from .reversals import ReversalRow, reversal, reversals
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
-from .statement import AccountLine, account_lines
+from .statement import MOVING, AccountLine, account_lines
 from .views import view_rows
 
 __all__ = [
+    "MOVING",
     "WAITING",
     "AccountLine",
     "AttemptRow",

@@ -387,7 +387,7 @@ def test_a_file_is_written_once_unless_told(books: Storno, form: str) -> None:
     )
     totals = books.json("ledger", "trial-balance")["totals"]
     assert document["totals"] == totals
-    assert "Wrote 73 entries (146 lines) to file." in said
+    assert "Wrote 74 entries (148 lines) to file." in said
 
 
 def test_what_cannot_be_written(books: Storno) -> None:
