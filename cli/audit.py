@@ -7,6 +7,7 @@ from typing import Annotated
 from .errors import DONE
 from .log_export import export
 from .options import COMMON, Common, command, group, note
+from .report import report
 
 
 @command("trail", "storno audit trail payments P00057", "storno audit trail payments P00057 --json")
@@ -31,4 +32,4 @@ def trail(
     return DONE
 
 
-audit = group("audit", "The whole life of a record, and the events for an auditor.", trail, export)
+audit = group("audit", "The whole life of a record.", trail, export, report)

@@ -218,7 +218,7 @@ def _refuse_unknown(store: Store, name: str, book: str) -> None:
 
 ledger = group(
     "ledger",
-    "Trial balance, balances, accounts, entries, and books for other programs.",
+    "Trial balance, balances, accounts and entries.",
     trial_balance,
     balances,
     account,

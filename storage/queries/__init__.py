@@ -32,6 +32,7 @@ from .ledger import Balance, Movement, account_movements, balances
 from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted_into
 from .postings import PostingCommit, posting_commits
 from .reversals import ReversalRow, reversal, reversals
+from .run_totals import RunBalance, run_balances
 from .runs import AttemptRow, ChunkRow, RunRow, attempts, chunks, run, runs
 from .statement import MOVING, AccountLine, account_lines
 from .views import view_rows
@@ -57,6 +58,7 @@ __all__ = [
     "RecordedEntry",
     "RecordedEvent",
     "ReversalRow",
+    "RunBalance",
     "RunRow",
     "UsedAccount",
     "account_lines",
@@ -81,6 +83,7 @@ __all__ = [
     "reversal",
     "reversals",
     "run",
+    "run_balances",
     "run_events",
     "runs",
     "stream_events",

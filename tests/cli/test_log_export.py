@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storno.domain.seal import NewEvents
-from storno.storage.engine import create_engine
-from storno.storage.log import EventLog
+from storno.storage.store import Store
 
 from .command import Storno
 
@@ -143,7 +142,7 @@ def test_an_outsider_finds_what_was_changed(
 
     path.write_text(text.replace(old, new))
 
-    assert list(faults(audited.folder / "audit"))[: len(expected)] == expected
+    assert set(expected) <= set(faults(audited.folder / "audit"))
 
 
 def test_a_range_begins_where_the_chain_stood(audited: Storno) -> None:
@@ -212,9 +211,9 @@ def test_nothing_is_overwritten_unless_told(audited: Storno) -> None:
 def test_a_state_that_is_no_text_is_kept(storno: Storno) -> None:
     """Whoever can write to the store can put anything there; an export shows it."""
     storno("db", "init")
-    engine = create_engine(f"sqlite:///{storno.folder / 'storno.db'}")
-    EventLog(engine).append(NewEvents(["s"], [1], ["other.v1"], [b"\xff\x00"]))
-    engine.dispose()
+    store = Store.open(f"sqlite:///{storno.folder / 'storno.db'}")
+    store.log.append(NewEvents(["s"], [1], ["other.v1"], [b"\xff\x00"]))
+    store.close()
 
     storno("audit", "export", "--out", "audit")
 
