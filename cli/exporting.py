@@ -63,7 +63,7 @@ EVERYTHING = Which()
 )
 def export(
     *,
-    form: Annotated[Format, note("What for", name="--format", metavar="FORMAT")],
+    form: Annotated[Format, note("What to write", name="--format", metavar="FORMAT")],
     out: Annotated[
         Path | None, note("Write to this file; else to stdout, but for parquet", metavar="FILE")
     ] = None,

@@ -84,7 +84,7 @@ def gathered(store: Store, run: str) -> RunReport:
         progress=_progress(chunks, [each.started_at for each in attempts]),
         controls=_control_sums(events),
         balances=queries.run_balances(store, run),
-        letters=queries.dead_letters(store, run=run, states=None, limit=LETTERS_SHOWN),
+        letters=queries.first_dead_letters(store, run, LETTERS_SHOWN),
         letter_groups={
             state: groups
             for state in LETTER_STATES
@@ -137,7 +137,5 @@ def _taken_back(store: Store, row: ReversalRow) -> TakenBack:
     return TakenBack(
         row,
         reversal_document(row, events)["events"],
-        queries.dead_letters(
-            store, run=of_reversal(row.reversal), states=None, limit=LETTERS_SHOWN
-        ),
+        queries.first_dead_letters(store, of_reversal(row.reversal), LETTERS_SHOWN),
     )

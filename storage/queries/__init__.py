@@ -17,6 +17,7 @@ from .dead_letters import (
     dead_letter_places,
     dead_letters,
     dead_letters_once_of,
+    first_dead_letters,
     place_of,
 )
 from .entries import (
@@ -74,6 +75,7 @@ __all__ = [
     "dead_letters",
     "dead_letters_once_of",
     "earlier_open_months",
+    "first_dead_letters",
     "log_head",
     "periods",
     "place_of",

@@ -95,7 +95,6 @@ def dead_letters(
     error: str | None = None,
     key: str | None = None,
     states: Collection[str] | None = WAITING,
-    limit: int | None = None,
 ) -> list[DeadLetterRow]:
     """Dead letters, by run and by place in the input.
 
@@ -106,15 +105,22 @@ def dead_letters(
         error: only with this code.
         key: only of this business key, or, with a job, of the end of such a stream's name.
         states: only in these states; None for all.
-        limit: at most so many.
     """
     with live_views(store.engine) as (connection, views):
         table = views["dead_letters"]
         select = sa.select(*columns_for(DeadLetterRow, table))
         chosen = _chosen(table, run=run, job=job, error=error, key=key, states=states)
         order = (table.c.run, table.c.partition, table.c.ordinal)
-        select = select.where(*chosen).order_by(*order).limit(limit)
-        return read(connection, select, DeadLetterRow)
+        return read(connection, select.where(*chosen).order_by(*order), DeadLetterRow)
+
+
+def first_dead_letters(store: Store, run: str, limit: int) -> list[DeadLetterRow]:
+    """The first of a run's dead letters in the order of the input, whatever their state."""
+    with live_views(store.engine) as (connection, views):
+        table = views["dead_letters"]
+        select = sa.select(*columns_for(DeadLetterRow, table)).where(table.c.run == run)
+        order = (table.c.partition, table.c.ordinal)
+        return read(connection, select.order_by(*order).limit(limit), DeadLetterRow)
 
 
 def dead_letter_groups(

@@ -130,11 +130,17 @@ def used_accounts(store: Store, chosen: EntryFilter) -> list[UsedAccount]:
 
 
 def _entries(commit: Commit, row: Row, chosen: EntryFilter) -> Iterator[RecordedEntry]:
+    reversal: str | None = None
+    posted_version = row.version
     event = decode(row.topic, row.state)
-    if not isinstance(event, RecordSucceeded | RecordReversed):
-        return
+    match event:
+        case RecordReversed():
+            reversal, posted_version = event.reversal, event.posted_version
+        case RecordSucceeded():
+            pass
+        case _:
+            return
     _, job, name = row.stream.split("/", 2)
-    taken_back = isinstance(event, RecordReversed)
     for number, entry in enumerate(event.entries, 1):
         if chosen.takes(entry):
             yield RecordedEntry(
@@ -147,7 +153,7 @@ def _entries(commit: Commit, row: Row, chosen: EntryFilter) -> Iterator[Recorded
                 key=key_of(row.stream, event.key) or name,
                 run=f"{job}/{event.run}",
                 number=number,
-                reversal=event.reversal if taken_back else None,
-                posted_version=event.posted_version if taken_back else row.version,
+                reversal=reversal,
+                posted_version=posted_version,
                 entry=entry,
             )

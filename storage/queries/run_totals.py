@@ -49,6 +49,8 @@ def run_balances(store: Store, run: str) -> list[RunBalance]:
             .order_by(*unit, taken_back)
         )
         return [
-            RunBalance(*row[:4], bool(row[4]), joined(*row[5:7]), joined(*row[7:]))
-            for row in connection.execute(select)
+            RunBalance(
+                book, account, currency, exponent, bool(back), joined(*sums[:2]), joined(*sums[2:])
+            )
+            for book, account, currency, exponent, back, *sums in connection.execute(select)
         ]
