@@ -7,8 +7,10 @@ from typing import Annotated
 from .checkpoints import checkpoint, keygen
 from .errors import DONE
 from .finding import find
+from .log_export import export
 from .options import COMMON, Common, command, group, note
 from .proving import check_proof, check_timestamp, prove
+from .report import report
 from .verifying import verify
 
 
@@ -36,13 +38,15 @@ def trail(
 
 audit = group(
     "audit",
-    "The life of a record, what auditors ask, and proofs that nothing was changed.",
+    "Lives of records, auditors' questions, proofs that nothing was changed, and reports.",
     trail,
     find,
+    report,
     verify,
     checkpoint,
     keygen,
     prove,
     check_proof,
     check_timestamp,
+    export,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..domain.errors import NotFoundError
 from .errors import DONE
+from .exporting import export
 from .options import COMMON, Common, command, group, note
 
 if TYPE_CHECKING:
@@ -224,4 +225,5 @@ ledger = group(
     balances,
     account,
     entry,
+    export,
 )

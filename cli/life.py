@@ -127,7 +127,7 @@ def trail_of(store: Store, job: str, key: str) -> list[Document]:
         behind = responsible.behind(recorded.stream, event)
         document["actor"] = behind.actor if behind else None
         if "reversal" in data:
-            document |= _taken_back(responsible, data["reversal"])
+            document.update(_taken_back(responsible, data["reversal"]))
         elif behind and "reason" not in data:
             document["run_reason"] = behind.reason or None
         documents.append(document)

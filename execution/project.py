@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..domain.access import Role, Roles, actor_name
+from ..domain.account_names import ROOTS, AccountNames
 from ..domain.entry import Chart
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.policy import ReversalPolicy
@@ -82,6 +83,16 @@ class PersonalSettings(_Table):
     keys: str | None = None
 
 
+class ExportSettings(_Table):
+    """``[export]``: which accounts (names or shell patterns) belong below each root elsewhere."""
+
+    assets: tuple[str, ...] = ()
+    liabilities: tuple[str, ...] = ()
+    equity: tuple[str, ...] = ()
+    income: tuple[str, ...] = ()
+    expenses: tuple[str, ...] = ()
+
+
 class Settings(_Table):
     """What storno.toml may hold.
 
@@ -93,6 +104,7 @@ class Settings(_Table):
         reversals: what reversals ask for, where a job does not say otherwise.
         checkpoints: where checkpoints of the log are kept, taken as runs end.
         personal: where the keys of personal fields are.
+        export: where accounts stand in other programs' books.
     """
 
     store: str | None = None
@@ -102,6 +114,7 @@ class Settings(_Table):
     reversals: ReversalSettings = ReversalSettings()
     checkpoints: CheckpointSettings | None = None
     personal: PersonalSettings = PersonalSettings()
+    export: ExportSettings = ExportSettings()
 
 
 _TABLES: dict[str, type[BaseModel]] = {
@@ -110,6 +123,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "reversals": ReversalSettings,
     "checkpoints": CheckpointSettings,
     "personal": PersonalSettings,
+    "export": ExportSettings,
 }
 
 
@@ -187,6 +201,7 @@ class Project:
         """Where checkpoints are kept; None where none are taken."""
         return _checkpoints(self.settings.checkpoints, self.root)
 
+    @property
     def keys(self) -> str | None:
         """Where the keys of personal fields are: a URL or ``module:attribute``; None: by default.
 
@@ -194,6 +209,12 @@ class Project:
         """
         place = self.settings.personal.keys
         return _anchored(place, self.root) if place is not None and "://" in place else place
+
+    @property
+    def account_names(self) -> AccountNames:
+        """What accounts are called in other programs."""
+        table = self.settings.export
+        return AccountNames({root: getattr(table, root.lower()) for root in ROOTS})
 
     @property
     def values(self) -> tuple[Setting, ...]:
@@ -209,6 +230,7 @@ class Project:
             *self._of_reversals(),
             *self._of_checkpoints(),
             *self._of_personal(),
+            *self._of_export(),
         )
 
     def _of_roles(self) -> Iterator[Setting]:
@@ -242,6 +264,11 @@ class Project:
     def _of_personal(self) -> Iterator[Setting]:
         if self.keys is not None:
             yield Setting("personal.keys", without_password(self.keys), SETTINGS_FILE)
+
+    def _of_export(self) -> Iterator[Setting]:
+        table = self.settings.export
+        for key in sorted(table.model_fields_set):
+            yield self._listed(f"export.{key}", getattr(table, key), table, empty="none")
 
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"

@@ -89,7 +89,7 @@ def balances(
         if posting_to is not None:
             select = select.where(table.posting <= posting_to.isoformat())
         if as_of is not None:
-            select = select.where(table.commit_number <= _last_commit(connection, as_of))
+            select = select.where(table.commit_number <= last_commit_until(connection, as_of))
         rows = connection.execute(select).all()
     matches = _matcher(account)
     return [_balance(row) for row in rows if matches(row[1])]
@@ -153,8 +153,8 @@ def between(
     return chosen
 
 
-def _last_commit(connection: sa.Connection, recorded_at: int) -> int:
-    """The last commit up to a time; times never run backwards from commit to commit."""
+def last_commit_until(connection: sa.Connection, recorded_at: int) -> int:
+    """The last commit up to a time, 0 without any; times never run backwards between commits."""
     select = sa.select(_COMMITS.number).where(_COMMITS.recorded_at <= recorded_at)
     return connection.execute(select.order_by(_COMMITS.number.desc()).limit(1)).scalar() or 0
 

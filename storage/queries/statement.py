@@ -26,7 +26,7 @@ COMMITS_REMEMBERED: Final = 64
 """A commit's lines may be of many dates; they are kept until the dates around are through."""
 
 
-_MOVING: Final = ("storno.RecordSucceeded.", "storno.RecordReversed.")
+MOVING: Final = ("storno.RecordSucceeded.", "storno.RecordReversed.")
 """What the topics of events begin with that move the ledger."""
 
 Unit = tuple[str, int]
@@ -166,7 +166,7 @@ def _lines(store: Store, commit: _Commit, account: str, book: str) -> Iterator[A
     written = msgspec.json.encode(account)  # as it stands in the events that name it
     rows = store.log.read_log(after_position=commit.first_position - 1, limit=commit.count)
     for row in rows:
-        if row.topic.startswith(_MOVING) and written in row.state:
+        if row.topic.startswith(MOVING) and written in row.state:
             event = decode(row.topic, row.state)
             if isinstance(event, RecordSucceeded | RecordReversed):
                 yield from _event_lines(row, event, commit, account, book)
