@@ -6,6 +6,7 @@ from typing import Annotated
 
 from .errors import DONE
 from .options import COMMON, Common, command, group, note
+from .replaying import replay
 
 
 @command("trail", "storno audit trail payments P00057", "storno audit trail payments P00057 --json")
@@ -30,4 +31,4 @@ def trail(
     return DONE
 
 
-audit = group("audit", "The whole life of a record.", trail)
+audit = group("audit", "The whole life of a record, and the views as they stood.", trail, replay)

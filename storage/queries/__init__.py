@@ -13,6 +13,7 @@ from .dead_letters import (
 )
 from .events import RecordedEvent, run_events, stream_events
 from .ledger import Balance, Movement, account_movements, balances
+from .past import Past, moment_of, past
 from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted_into
 from .postings import PostingCommit, posting_commits
 from .reversals import ReversalRow, reversal, reversals
@@ -30,6 +31,7 @@ __all__ = [
     "DeadLetterPlace",
     "DeadLetterRow",
     "Movement",
+    "Past",
     "PeriodRow",
     "PostedInto",
     "PostingCommit",
@@ -46,6 +48,8 @@ __all__ = [
     "dead_letters",
     "dead_letters_once_of",
     "earlier_open_months",
+    "moment_of",
+    "past",
     "periods",
     "place_of",
     "posted_into",
