@@ -18,8 +18,9 @@ from ...domain.postings import Postings
 from ...projections.changes import Recorded
 from ..schema import LogTables
 
-EVENTS_AT_ONCE: Final = 20_000
-"""How many events are read and written together; a larger commit counts as one."""
+EVENTS_AT_ONCE: Final = 10_000
+"""How many events are read and written together; a larger commit counts as one. Two lots of their
+stored states are in memory at a time."""
 
 COMMITS_AT_ONCE: Final = 1_000
 
