@@ -57,7 +57,7 @@ Reason = Annotated[str, note("Why, in words; it is recorded", metavar="TEXT")]
 @command(
     "plan",
     "storno reverse plan payments/2026-01",
-    "storno reverse plan payments/2026-01 --where 'date>=2026-02-01' --out plan.json",
+    "storno reverse plan last --where 'date>=2026-02-01' --out plan.json",
     "storno reverse plan --record payments P00057 P00118",
     "storno reverse plan --chunk payments/2026-01 3 4 --red",
     usage="[RUN] [OPTIONS]",
@@ -102,8 +102,8 @@ def plan(
 
 @command(
     "submit",
-    "storno reverse submit plan.json --reason-code wrong-period --reason 'February in January'",
-    "storno reverse submit payments/2026-01 --reason-code wrong-input --reason 'wrong file'",
+    "storno reverse submit plan.json --reason-code wrong-period --reason late",
+    "storno reverse submit last --reason-code wrong-input --reason 'wrong file'",
 )
 def submit(
     what: Annotated[str, note("A plan's file, or a run: then all of it", name="PLAN|RUN")],

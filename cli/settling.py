@@ -56,8 +56,8 @@ FILTERS = Filters()
 
 @command(
     "edit",
-    "storno dead-letters edit payments P00057 --set amount=1234.50 --reason 'typing error'",
-    "storno dead-letters edit payments P00041 --set number=P00241 --reason 'two used it' --dry-run",
+    "storno dead-letters edit payments P00057 --set amount=1234.50 --reason typo",
+    "storno dead-letters edit payments P00041 --set number=P00241 --reason typo",
 )
 def edit(
     job: Annotated[str, note("A name, path/to/file.py:name or package.module:name")],
@@ -108,7 +108,7 @@ def edit(
     "retry",
     "storno dead-letters retry payments P00057 P00118",
     "storno dead-letters retry --all-matching --run last --dry-run",
-    "storno dead-letters retry --all-matching --job payments --error unknown-account",
+    "storno dead-letters retry --all-matching --error unknown-account",
     usage="(JOB KEY ... | --all-matching) [OPTIONS]",
 )
 def retry(
@@ -163,7 +163,7 @@ def retry(
 @command(
     "discard",
     "storno dead-letters discard payments P00041 --reason 'sent twice by the bank'",
-    "storno dead-letters discard --all-matching --run last --error key-conflict --reason 'a copy'",
+    "storno dead-letters discard --all-matching --run last --reason 'a copy'",
     usage="(JOB KEY ... | --all-matching) --reason TEXT [OPTIONS]",
 )
 def discard(

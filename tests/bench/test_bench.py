@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("bench")
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = 2_000
 DBOS_RECORDS = 20
-LEGS = ["storno", "handwritten", "eventsourcing", "dbos", "floor"]
+LEGS = ["storno", "reversal", "handwritten", "eventsourcing", "dbos", "floor"]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ def test_every_leg_stands_in_the_table_and_in_the_json(
     text, document, _ = comparison
     expected = [(database, leg) for database in ("sqlite", "postgresql") for leg in LEGS]
     assert [(row["database"], row["leg"]) for row in document["summary"]] == expected
-    assert sum(line.startswith(("| sqlite", "| postgresql")) for line in text.splitlines()) == 10
+    assert sum(line.startswith(("| sqlite", "| postgresql")) for line in text.splitlines()) == 12
 
 
 def test_ratios_are_of_one_round(comparison: tuple[str, dict[str, Any], Path]) -> None:
@@ -70,6 +70,7 @@ def test_ratios_are_of_one_round(comparison: tuple[str, dict[str, Any], Path]) -
     ("leg", "query", "count"),
     [
         ("storno", "SELECT count(*) FROM events WHERE stream LIKE 'record/%'", RECORDS),
+        ("reversal", "SELECT count(*) FROM events WHERE topic LIKE '%.RecordReversed.%'", RECORDS),
         ("handwritten", "SELECT count(*) FROM postings", 2 * RECORDS),
         ("handwritten", "SELECT count(*) FROM checkpoints", 2),
         ("eventsourcing", "SELECT count(*) FROM stored_events", RECORDS),

@@ -101,7 +101,12 @@ def test_from_the_plan_to_the_end(ran: Storno) -> None:
     assert (listed["executed_by"], listed["reversed"]) == ("cara", plan["reversible"])
     assert ran.json("show", RUN)["state"] == "partly-reversed"
     page = ran("reverse", "show", NAME).stdout
-    assert "ReversalRequested by ben" in page
+    happened = [line.split()[2:4] for line in page.splitlines() if line[:2] == "20"]
+    assert happened == [
+        ["requested", "ben"],
+        ["begun", "cara"],
+        ["completed", str(plan["reversible"])],
+    ]
     assert "the wrong file" in page
 
 
@@ -118,9 +123,9 @@ def test_a_whole_run_for_people(ran: Storno) -> None:
     assert f"Submitted reversal {NAME} of 237 records" in submitted.stderr
     assert f"storno reverse execute {NAME}" in submitted.stderr
     assert "approved" in listed.stdout
-    assert f"Go on: storno reverse execute {NAME}" in shown.stderr
+    assert f"Execute it: storno reverse execute {NAME}" in shown.stderr
     assert f"{NAME} completed" in done.stdout
-    assert "Post anew" in done.stderr
+    assert "To post anew what was taken back" in done.stderr
     assert all(float(row["balance"]) == 0 for row in balance["accounts"])
     assert (again["state"], again["succeeded"]) == ("completed", 237)
 
@@ -180,7 +185,7 @@ def test_what_moves_because_of_closed_periods(ran: Storno) -> None:
     document = ran.json("reverse", "plan", RUN, "--date", "2026-01-31")
 
     assert "Period 2026-01 of book main is closed: 237 entries go to 2026-02-01." in moved
-    assert "Of period 2026-01 of book main, 237 entries go to 2027-03-05, as named." in named
+    assert "Of period 2026-01 of book main, 237 entries go to 2027-03-05." in named
     assert "237 into another year" in named
     assert (document["reversible"], len(document["not_reversible"])) == (0, 237)
     assert document["not_reversible"][0]["why"].startswith("period-closed: 2026-01 of book main")
@@ -189,7 +194,7 @@ def test_what_moves_because_of_closed_periods(ran: Storno) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["plan"], 2, "name a run"),
+        (["plan"], 2, "Name a run"),
         (["plan", RUN, "--record", "payments", "P00001"], 2, "leave 'payments/2026-01' out"),
         (["plan", "--record", "payments"], 2, "then the keys"),
         (["plan", "--record", "payments", "P99999"], 6, "'P99999' of job payments was never"),

@@ -28,7 +28,8 @@ from storno.storage.engine import create_engine
 from storno.storage.views.generation import live_tables
 
 from ..crashes.mishaps import Mishap, arrange
-from .books_world import CHUNK_SIZE, Item, Place, accounts_of
+from .books_facts import Item, accounts_of
+from .books_world import CHUNK_SIZE, Place
 
 REFUSALS: tuple[type[StornoError], ...] = (
     errors.UsageError,

@@ -56,6 +56,9 @@ def calling(rows: Rows, calls: list[int], **policies: Any) -> Job:
         calls.append(ordinal_of(payment))
         return Effect(output="receipt", entries=[entry_of(payment)])
 
+    @pay.compensate
+    def refund(payment: Payment, output: str) -> None: ...
+
     return pay
 
 
