@@ -29,7 +29,9 @@ MODULES = {
 }
 """The legs, in the order of the report, and their modules."""
 
-FURTHER = {"verify": "verifying", "personal": "personal_run"}
+FURTHER = {"verify": "verifying", "personal": "personal_run"} | dict.fromkeys(
+    ("rebuild", "check", "books"), "anew"
+)
 """Legs that stand in no comparison, only in a trial of their own."""
 
 

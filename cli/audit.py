@@ -10,6 +10,7 @@ from .finding import find
 from .log_export import export
 from .options import COMMON, Common, command, group, note
 from .proving import check_proof, check_timestamp, prove
+from .replaying import replay
 from .report import report
 from .verifying import verify
 
@@ -38,9 +39,10 @@ def trail(
 
 audit = group(
     "audit",
-    "Lives of records, auditors' questions, proofs that nothing was changed, and reports.",
+    "Lives of records, auditors' questions, the past, proofs that nothing was changed, reports.",
     trail,
     find,
+    replay,
     report,
     verify,
     checkpoint,

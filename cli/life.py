@@ -45,14 +45,22 @@ def _documents(store: Store, events: list[RecordedEvent]) -> list[Document]:
     return opened_documents(store, [*map(event_document, events)])
 
 
-def entries_of(store: Store, job: str, key: str) -> list[Document]:
+def entries_of(store: Store, job: str, key: str, *, as_of: int | None = None) -> list[Document]:
     """The entries that a record posted and those that reversed them, linked both ways.
 
     Empty where it only ever failed.
+
+    Args:
+        store: where they are.
+        job: the job's name.
+        key: the record's.
+        as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC.
     """
     documents: list[Document] = []
     posting = 0
-    for document in _documents(store, events_of(store, job, key)):
+    events = events_of(store, job, key)
+    known = [each for each in events if as_of is None or each.recorded_at <= as_of]
+    for document in _documents(store, known):
         if document["event"] == "RecordSucceeded":
             posting += 1
         elif document["event"] == "RecordReversed":

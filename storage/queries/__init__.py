@@ -31,6 +31,7 @@ from .dead_letters import (
 from .events import RecordedEvent, stream_events
 from .history import run_events
 from .ledger import Balance, Movement, account_movements, balances
+from .past import Past, moment_of, past
 from .periods import PeriodRow, PostedInto, earlier_open_months, periods, posted_into
 from .postings import PostingCommit, posting_commits
 from .reversals import ReversalRow, reversal, reversals
@@ -54,6 +55,7 @@ __all__ = [
     "EntryFilter",
     "LogHead",
     "Movement",
+    "Past",
     "PeriodRow",
     "PostedInto",
     "PostingCommit",
@@ -78,6 +80,8 @@ __all__ = [
     "earlier_open_months",
     "first_dead_letters",
     "log_head",
+    "moment_of",
+    "past",
     "periods",
     "place_of",
     "posted_into",

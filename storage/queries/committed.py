@@ -13,7 +13,7 @@ from ..dialect import Commit, Row
 from ..schema import log_tables
 from ..store import Store
 from ..tree import roots_at
-from .ledger import last_commit_until
+from ..views.replay import reach
 
 _COMMITS = log_tables().commits.c
 
@@ -70,8 +70,8 @@ def commits_recorded(
         if until is None:
             last = connection.execute(sa.select(sa.func.max(_COMMITS.number))).scalar() or 0
         else:
-            last = last_commit_until(connection, until)
-        before = 0 if since is None else last_commit_until(connection, since - 1)
+            last = reach(connection, log_tables(), until).number
+        before = 0 if since is None else reach(connection, log_tables(), since - 1).number
     return CommitRange(before + 1, last)
 
 

@@ -18,7 +18,8 @@ from ...domain.ids import key_of
 from ..log import Row
 from ..schema import log_tables
 from ..store import Store
-from ..views.generation import live_views
+from ..views.past import books
+from ..views.replay import Progress
 from ..views.tables import MOVEMENTS
 from .ledger import between, exact_sum, joined
 
@@ -87,6 +88,8 @@ def account_lines(
     book: str = "main",
     first: dt.date | None = None,
     last: dt.date | None = None,
+    as_of: int | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[AccountLine]:
     """The lines of an account by effective date, then in the order they were recorded.
 
@@ -99,8 +102,11 @@ def account_lines(
         book: its book.
         first: from this effective date on.
         last: up to this effective date.
+        as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC; by the
+            events alone.
+        progress: told how far through the events it is, where ``as_of`` is given.
     """
-    with live_views(store.engine) as (connection, views):
+    with books(store.log, as_of, progress) as (connection, views):
         table = views[MOVEMENTS]
         chosen = (table.c.account == account, table.c.book == book)
         opening = _opening(connection, table, chosen, first) if first else {}
