@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from .domain.entry import Chart, Entry, EntryError, Line, credit, debit
     from .domain.errors import StornoError
     from .domain.money import Rounding
+    from .domain.personal import Personal
     from .domain.policy import ReversalPolicy
     from .domain.record import Incidental, Record
+    from .domain.subject import KeyStore, SubjectKey
+    from .execution.checkpoints import Checkpoints
     from .execution.context import Context
+    from .execution.forgetting import forget_subject
     from .execution.job import Effect, Job, Parameters, job
     from .execution.periods import close_period, reopen_period
     from .execution.policies import Controls, Retry, Tolerance
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Chart",
+    "Checkpoints",
     "Condition",
     "Context",
     "Controls",
@@ -42,9 +47,11 @@ __all__ = [
     "EntryError",
     "Incidental",
     "Job",
+    "KeyStore",
     "Line",
     "Observer",
     "Parameters",
+    "Personal",
     "Record",
     "Retry",
     "ReversalPolicy",
@@ -55,6 +62,7 @@ __all__ = [
     "Scope",
     "Store",
     "StornoError",
+    "SubjectKey",
     "Tolerance",
     "abandon_run",
     "approve_reversal",
@@ -63,6 +71,7 @@ __all__ = [
     "csv_source",
     "debit",
     "execute_reversal",
+    "forget_subject",
     "init_store",
     "iterable",
     "job",
@@ -82,9 +91,13 @@ _HOMES = {
     "domain.entry": ("Chart", "Entry", "EntryError", "Line", "credit", "debit"),
     "domain.errors": ("StornoError",),
     "domain.money": ("Rounding",),
+    "domain.personal": ("Personal",),
     "domain.policy": ("ReversalPolicy",),
     "domain.record": ("Incidental", "Record"),
+    "execution.checkpoints": ("Checkpoints",),
+    "domain.subject": ("KeyStore", "SubjectKey"),
     "execution.context": ("Context",),
+    "execution.forgetting": ("forget_subject",),
     "execution.job": ("Effect", "Job", "Parameters", "job"),
     "execution.periods": ("close_period", "reopen_period"),
     "execution.policies": ("Controls", "Retry", "Tolerance"),

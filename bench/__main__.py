@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import child, profiling, report, resuming, trials
+from . import child, personal, profiling, rebuilding, report, resuming, trials, verifying
 from .compare import Plan, compare
 from .stores import DATABASES, SQLITE
 from .task import BenchError
@@ -106,6 +106,40 @@ def _resume(options: argparse.Namespace, folder: Path) -> Result:
     return Result(resuming.resume_table(found), found, resuming.resume_holds(found))
 
 
+def _verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=500_000, help="invoices (500000)")
+    parser.add_argument("--rounds", type=int, default=3, help="verifications of each store (3)")
+    _databases_option(parser, DATABASES)
+
+
+def _verify(options: argparse.Namespace, folder: Path) -> Result:
+    found = verifying.verify_stores(folder, options.databases, options.records, options.rounds)
+    return Result(verifying.verify_table(found), found, verifying.verify_holds(found))
+
+
+def _personal_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs with and without (5)")
+    _databases_option(parser, DATABASES)
+
+
+def _personal(options: argparse.Namespace, folder: Path) -> Result:
+    costs = personal.measure(folder, options.databases, options.records, options.rounds)
+    return Result(personal.cost_table(costs), costs)
+
+
+def _rebuild_options(parser: argparse.ArgumentParser) -> None:
+    sizes = [100_000, 1_000_000]
+    parser.add_argument("--records", type=_numbers, default=sizes, help="invoices of each store")
+    parser.add_argument("--rounds", type=int, default=3, help="rebuilds of each store (3)")
+    _databases_option(parser, (SQLITE,))
+
+
+def _rebuild(options: argparse.Namespace, folder: Path) -> Result:
+    found = rebuilding.rebuild(folder, options.databases, options.records, options.rounds)
+    return Result(rebuilding.rebuild_table(found), found, rebuilding.rebuild_holds(found))
+
+
 def _profile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
     _databases_option(parser, DATABASES)
@@ -121,6 +155,9 @@ COMMANDS = {
     "memory": Command("peak memory against the size of a run", _memory_options, _memory),
     "scale": Command("cost of a record while the store grows", _scale_options, _scale),
     "resume": Command("a killed run's way back to its next commit", _resume_options, _resume),
+    "verify": Command("how fast the log of one run is verified", _verify_options, _verify),
+    "personal": Command("what personal fields cost", _personal_options, _personal),
+    "rebuild": Command("all views made anew from the events", _rebuild_options, _rebuild),
     "profile": Command("where storno's time goes", _profile_options, _profile),
 }
 

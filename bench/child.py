@@ -29,12 +29,17 @@ MODULES = {
 }
 """The legs, in the order of the report, and their modules."""
 
+FURTHER = {"verify": "verifying", "personal": "personal_run"} | dict.fromkeys(
+    ("rebuild", "check", "books"), "anew"
+)
+"""Legs that stand in no comparison, only in a trial of their own."""
+
 
 def main(text: str) -> None:
     """Run the leg that the JSON text describes and print its outcome as one line of JSON."""
     task = msgspec.json.decode(text, type=Task)
     # A leg imports heavy libraries: only its own process may carry them.
-    leg = cast("Leg", import_module(f".{MODULES[task.leg]}", __package__))
+    leg = cast("Leg", import_module(f".{(MODULES | FURTHER)[task.leg]}", __package__))
     with Children() as children:
         seconds, cpu_seconds = leg.run(task)
     peak = peak_bytes() + children.peak_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from storno import Store, init_store, run_job
+from storno import Job, Store, init_store, run_job
 from storno.execution.identity import resolve_actor
 
 from .storno_job import invoices
@@ -12,14 +12,14 @@ from .task import CHUNK, BenchError, Task
 from .timing import Stopwatch
 
 
-def run(task: Task) -> tuple[float, float]:
+def run(task: Task, definition: Job = invoices) -> tuple[float, float]:
     """Run the job over the file."""
     init_store(task.url)
     store = Store.open(task.url)
     parameters = {"month": "2026-01", "source": task.source}
     watch = Stopwatch()
     with watch:
-        result = run_job(store, invoices, parameters, resolve_actor("bench"))
+        result = run_job(store, definition, parameters, resolve_actor("bench"))
     store.close()
     if result.state != "completed":
         raise BenchError(f"the run is {result.state}: {result}")

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from .checkpoints import checkpoint, keygen
 from .errors import DONE
+from .finding import find
+from .log_export import export
 from .options import COMMON, Common, command, group, note
+from .proving import check_proof, check_timestamp, prove
+from .replaying import replay
+from .report import report
+from .verifying import verify
 
 
 @command("trail", "storno audit trail payments P00057", "storno audit trail payments P00057 --json")
@@ -30,4 +37,18 @@ def trail(
     return DONE
 
 
-audit = group("audit", "The whole life of a record.", trail)
+audit = group(
+    "audit",
+    "Lives of records, auditors' questions, the past, proofs that nothing was changed, reports.",
+    trail,
+    find,
+    replay,
+    report,
+    verify,
+    checkpoint,
+    keygen,
+    prove,
+    check_proof,
+    check_timestamp,
+    export,
+)

@@ -116,6 +116,7 @@ def _store(project: Project) -> Iterator[Finding]:
         head = store.log.head()
         yield Finding("Store", "commits", count(head.number if head else 0))
         yield _clock(store)
+        yield from _checkpoints(project, store)
         yield from _disk(store)
     finally:
         store.close()
@@ -132,6 +133,19 @@ def _clock(store: Store) -> Finding:
         return Finding("Store", "database clock", f"within {CLOCK_TOLERANCE_SECONDS:g} s")
     problem = "commits and leases go by the database's clock: set the clocks of both by NTP"
     return Finding("Store", "database clock", value, problem=problem)
+
+
+def _checkpoints(project: Project, store: Store) -> Iterator[Finding]:
+    """Whether they can be taken, where storno.toml asks for them."""
+    checkpoints = project.checkpoints
+    if checkpoints is None:
+        return
+    try:
+        checkpoints.check(store.store_id)
+    except StornoError as error:
+        yield Finding("Store", "checkpoints", "cannot be taken", problem=str(error))
+        return
+    yield Finding("Store", "checkpoints", ", ".join(map(str, checkpoints.places)))
 
 
 def _disk(store: Store) -> Iterator[Finding]:

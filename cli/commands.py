@@ -41,6 +41,7 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Look": (
         Command("runs", "runs:runs", "List runs"),
         Command("show", "show:show", "Show one run: its counts, chunks, events and failures"),
+        Command("diff", "diff:diff", "Compare two runs, or two attempts"),
         Command("status", "status:status", "Say how runs stand, once"),
         Command("watch", "status:watch", "Follow runs until they end"),
         Command("dead-letters", "dead_letters:dead_letters", "Work off records that failed"),
@@ -51,11 +52,12 @@ OVERVIEW: Final[dict[str, tuple[Command, ...]]] = {
     "Books": (
         Command("ledger", "ledger:ledger", "Trial balance, balances, accounts and entries"),
         Command("periods", "periods:periods", "List, close and reopen accounting periods"),
-        Command("audit", "audit:audit", "The whole life of a record"),
+        Command("audit", "audit:audit", "Lives of records, auditors' questions, proofs"),
     ),
     "Store": (
         Command("db", "db:db", "Make, migrate and back up the store"),
         Command("views", "views:views", "Rebuild the views from the events, or compare them"),
+        Command("forget", "forget:forget", "Make somebody's personal fields unreadable, for good"),
     ),
     "Shell": (Command("completion", "completion:completion", "Print a shell's completion script"),),
 }

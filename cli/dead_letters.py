@@ -44,6 +44,7 @@ def list_letters(
     from ..storage import queries
     from .documents import letter_document
     from .find import find_letters_run
+    from .opening import opened_documents
     from .render import write_json
     from .session import open_project, opened
     from .standing import say_if_unknown
@@ -63,10 +64,10 @@ def list_letters(
         letters = queries.dead_letters(store, **chosen, states=states)
         if not letters:
             say_if_unknown(store, job)
-    if common.json:
-        write_json([letter_document(letter) for letter in letters])
-    else:
-        _write_letters(letters, names={"run": run is None, "state": state == "all"})
+        if common.json:
+            write_json(opened_documents(store, [letter_document(letter) for letter in letters]))
+            return DONE
+    _write_letters(letters, names={"run": run is None, "state": state == "all"})
     return DONE
 
 

@@ -122,14 +122,21 @@ def letter_document(row: DeadLetterRow) -> Document:
     }
 
 
-def event_document(event: RecordedEvent) -> Document:
-    """An event as it is stored, with its place in the log."""
+def place_document(event: RecordedEvent) -> Document:
+    """Where and when an event was recorded."""
     return {
         "position": event.position,
         "commit": event.commit_number,
         "recorded": moment(event.recorded_at),
         "stream": event.stream,
         "version": event.version,
+    }
+
+
+def event_document(event: RecordedEvent) -> Document:
+    """An event as it is stored, with its place in the log."""
+    return {
+        **place_document(event),
         "event": type(event.event).__name__,
         "data": json.loads(encode(event.event)),
     }

@@ -104,6 +104,7 @@ def _policy(policy: ReversalPolicy) -> dict[str, Any]:
         "above": {currency: f"{amount:f}" for currency, amount in policy.limits.items()},
         "reasons": policy.codes,
         "form": policy.form_for(),
+        "year_begins": policy.first_month,
     }
 
 

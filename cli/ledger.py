@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ..domain.errors import NotFoundError
 from .errors import DONE
+from .exporting import export
 from .options import COMMON, Common, command, group, note
 
 if TYPE_CHECKING:
     from ..storage.queries import Balance
     from ..storage.store import Store
+    from ..storage.views.replay import Progress
+
+
+class _Replaying(TypedDict, total=False):
+    as_of: int
+    progress: Progress
+
 
 Book = Annotated[str, note("The book; main where not given", metavar="NAME")]
 Currency = Annotated[str | None, note("Only in this currency", metavar="CODE")]
@@ -21,7 +31,8 @@ PostingTo = Annotated[
     str | None, note("Only entries with a posting date up to this day", metavar="D")
 ]
 AsOf = Annotated[
-    str | None, note("As the books stood then: only what was recorded by that time", metavar="T")
+    str | None,
+    note("As the books stood then, by the events alone: a time, or the end of a day", metavar="T"),
 ]
 
 
@@ -29,7 +40,7 @@ AsOf = Annotated[
     "trial-balance",
     "storno ledger trial-balance",
     "storno ledger trial-balance --posting-to 2026-01-31",
-    "storno ledger trial-balance --as-of 2026-01-31T18:00:00Z --json",
+    "storno ledger trial-balance --as-of 2026-03-05 --effective-to 2026-02-28",
 )
 def trial_balance(
     *,
@@ -115,6 +126,7 @@ def account(
     until: Annotated[
         str | None, note("Entries effective up to this day", name="--to", metavar="D")
     ] = None,
+    as_of: AsOf = None,
     book: Book = "main",
     common: Common = COMMON,
 ) -> int:
@@ -122,6 +134,7 @@ def account(
     from ..storage import queries
     from .books import line_documents, write_statement
     from .moments import parse_day
+    from .opening import opened_texts
     from .render import write_json_list
     from .session import open_project, opened
 
@@ -129,7 +142,9 @@ def account(
     last = parse_day(until, "--to") if until else None
     with opened(open_project(common)) as store:
         _refuse_unknown(store, name, book)
-        lines = queries.account_lines(store, name, book=book, first=first, last=last)
+        with _replaying(as_of) as past:
+            lines = queries.account_lines(store, name, book=book, first=first, last=last, **past)
+            lines = opened_texts(store, lines)
         if common.json:
             write_json_list(line_documents(lines))
         else:
@@ -145,6 +160,7 @@ def entry(
     key: Annotated[str, note("The record's key")],
     /,
     *,
+    as_of: AsOf = None,
     common: Common = COMMON,
 ) -> int:
     """Show the entries that a record posted, line by line."""
@@ -153,7 +169,7 @@ def entry(
     from .session import open_project, opened
 
     with opened(open_project(common)) as store:
-        entries = entries_of(store, job, key)
+        entries = entries_of(store, job, key, as_of=_time(as_of))
     if common.json:
         write_json(entries)
     else:
@@ -174,19 +190,39 @@ def _balances(
 ) -> list[Balance]:
     """The balances that the options choose; says so where nothing can be meant by them."""
     from ..storage import queries
-    from .moments import parse_day, parse_moment
+    from .moments import parse_day
 
-    rows = queries.balances(
-        store,
-        book=book,
-        as_of=parse_moment(as_of, "--as-of", now=dt.datetime.now(dt.UTC)) if as_of else None,
-        effective_to=parse_day(effective_to, "--effective-to") if effective_to else None,
-        posting_to=parse_day(posting_to, "--posting-to") if posting_to else None,
-        **filters,
-    )
+    with _replaying(as_of) as past:
+        rows = queries.balances(
+            store,
+            book=book,
+            effective_to=parse_day(effective_to, "--effective-to") if effective_to else None,
+            posting_to=parse_day(posting_to, "--posting-to") if posting_to else None,
+            **past,
+            **filters,
+        )
     if not rows:
         say_if_never_posted(store, book, **filters)
     return rows
+
+
+@contextmanager
+def _replaying(as_of: str | None) -> Iterator[_Replaying]:
+    """The options of a query about the past, and a bar for what it reads; of none about now."""
+    from .progress import steps
+
+    time = _time(as_of)
+    if time is None:
+        yield {}
+        return
+    with steps("replaying the ledger") as step:
+        yield {"as_of": time, "progress": step}
+
+
+def _time(as_of: str | None) -> int | None:
+    from .moments import parse_as_of
+
+    return parse_as_of(as_of, "--as-of", now=dt.datetime.now(dt.UTC)) if as_of else None
 
 
 def say_if_never_posted(store: Store, book: str, **filters: str | None) -> None:
@@ -222,4 +258,5 @@ ledger = group(
     balances,
     account,
     entry,
+    export,
 )

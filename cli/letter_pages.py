@@ -16,6 +16,7 @@ from ..domain.events import (
 from ..domain.ids import record_stream
 from ..storage import queries
 from .documents import event_document, letter_document
+from .opening import opened_documents
 from .render import as_text, clock_text, write_fields, write_line
 from .tables import Column, write_table
 
@@ -29,7 +30,8 @@ Document = dict[str, Any]
 def shown(store: Store, letter: DeadLetterRow) -> Document:
     """The letter's document, with its history and the posting that a conflict is with."""
     history = [_happened(each) for each in _events(store, letter)]
-    return letter_document(letter) | _posted(store, letter) | {"history": history}
+    document = letter_document(letter) | _posted(store, letter) | {"history": history}
+    return opened_documents(store, [document])[0]
 
 
 def _posted(store: Store, letter: DeadLetterRow) -> Document:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import NotFoundError
+from ..domain.events import RecordEvent
 from ..domain.ids import record_stream
 from ..domain.money import format_minor
-from ..domain.reversal import ReversalApproved, ReversalRequested, ReversalStarted
-from ..projections.dead_letters import KEYED, RETRIED
 from ..storage import queries
+from ..storage.queries.acts import Responsible
 from .documents import event_document
+from .opening import opened_documents
 from .render import as_text, clock_text, thousands, write_fields, write_line
 from .standing import refuse_unknown
 from .tables import Column, write_table
@@ -39,14 +41,26 @@ def events_of(store: Store, job: str, key: str) -> list[RecordedEvent]:
     )
 
 
-def entries_of(store: Store, job: str, key: str) -> list[Document]:
+def _documents(store: Store, events: list[RecordedEvent]) -> list[Document]:
+    return opened_documents(store, [*map(event_document, events)])
+
+
+def entries_of(store: Store, job: str, key: str, *, as_of: int | None = None) -> list[Document]:
     """The entries that a record posted and those that reversed them, linked both ways.
 
     Empty where it only ever failed.
+
+    Args:
+        store: where they are.
+        job: the job's name.
+        key: the record's.
+        as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC.
     """
     documents: list[Document] = []
     posting = 0
-    for document in map(event_document, events_of(store, job, key)):
+    events = events_of(store, job, key)
+    known = [each for each in events if as_of is None or each.recorded_at <= as_of]
+    for document in _documents(store, known):
         if document["event"] == "RecordSucceeded":
             posting += 1
         elif document["event"] == "RecordReversed":
@@ -108,50 +122,34 @@ def write_entries(entries: list[Document]) -> None:
 
 
 def trail_of(store: Store, job: str, key: str) -> list[Document]:
-    """Every event of a record, with who caused it: a person, or whoever started the attempt."""
-    attempts = {
-        (attempt.run, attempt.attempt): attempt.actor
-        for attempt in queries.attempts(store, job=job)
-    }
+    """Every event of a record, with who is behind it: a person, or whoever started the attempt.
+
+    ``run_reason`` is why the run was run again, where the event came of that.
+    """
+    responsible = Responsible(store)
     documents = []
-    for document in map(event_document, events_of(store, job, key)):
-        data = document["data"]
-        run = f"{job}/{data['run']}"
+    events = events_of(store, job, key)
+    for recorded, document in zip(events, _documents(store, events), strict=True):
+        data, event = document["data"], recorded.event
+        assert isinstance(event, RecordEvent), "nothing else is in the stream of a record"
+        behind = responsible.behind(recorded.stream, event)
+        document["actor"] = behind.actor if behind else None
         if "reversal" in data:
-            documents.append(document | _taken_back(store, document))
-            continue
-        actor = _person(document) or _asked_for(store, run, data["chunk"])
-        documents.append(document | {"actor": actor or attempts.get((run, data["attempt"]))})
+            document.update(_taken_back(responsible, data["reversal"]))
+        elif behind and "reason" not in data:
+            document["run_reason"] = behind.reason or None
+        documents.append(document)
     return documents
 
 
-def _taken_back(store: Store, document: Document) -> Document:
-    """Who had the reversal executed, or settled it; who asked for it and agreed, and why."""
-    data = document["data"]
-    events = [each.event for each in queries.stream_events(store, f"reversal/{data['reversal']}")]
-    [requested] = [each for each in events if isinstance(each, ReversalRequested)]
-    started = {
-        each.attempt: each.actor.name for each in events if isinstance(each, ReversalStarted)
-    }
+def _taken_back(responsible: Responsible, reversal: str) -> Document:
+    """Who asked for a reversal and who agreed, and why."""
+    request = responsible.request(reversal)
     return {
-        "actor": _person(document) or started.get(data["attempt"]),
-        "requested_by": requested.actor.name,
-        "approved_by": [each.actor.name for each in events if isinstance(each, ReversalApproved)],
-        "reversal_reason": f"{requested.code}: {requested.text}",
+        "requested_by": request.actor.name,
+        "approved_by": responsible.approvers(reversal),
+        "reversal_reason": f"{request.code}: {request.text}",
     }
-
-
-def _person(document: Document) -> str | None:
-    actor = document["data"].get("actor")
-    return None if actor is None else str(actor["name"])
-
-
-def _asked_for(store: Store, run: str, chunk: str) -> str | None:
-    """Who had dead letters tried again in this chunk; None for any other."""
-    if not chunk.startswith((RETRIED, KEYED + RETRIED)):
-        return None
-    events = queries.stream_events(store, f"chunk/{run}/{chunk}")
-    return _person(event_document(events[0])) if events else None
 
 
 def write_trail(events: list[Document]) -> None:
@@ -163,7 +161,9 @@ def write_trail(events: list[Document]) -> None:
         facts = {
             "run": f"{event['stream'].split('/')[1]}/{data['run']}{_attempt(data, of_run=True)}",
             "by": event["actor"],
-            "commit": event["commit"],
+            "run again for": event.get("run_reason"),
+            "chunk": _chunk(data["chunk"]),
+            "commit": f"{event['commit']}, position {event['position']}",
             "idempotency key": data.get("idempotency_key"),
             "input": data.get("location") or f"record {data['ordinal']}",
             "reversal": _reversal(data),
@@ -181,8 +181,33 @@ def write_trail(events: list[Document]) -> None:
             POSTED.get(event["event"], "posted"): "; ".join(
                 map(posted_text, data.get("entries", ()))
             ),
+            "dated": _of_entries(data, _dates),
+            "book": _of_entries(data, _other_book),
+            "text": _of_entries(data, lambda entry: entry.get("text", "")),
         }
         write_fields({f"  {name}": str(value) for name, value in facts.items() if value})
+
+
+def _chunk(label: str) -> str:
+    """``0/00000003`` as ``storno show --chunks`` lists it."""
+    partition, _, number = label.rpartition("/")
+    return f"{partition}/{int(number)}"
+
+
+def _of_entries(data: Document, said: Callable[[Document], str]) -> str:
+    """What an event's entries say, once where they all say the same."""
+    return "; ".join(dict.fromkeys(filter(None, map(said, data.get("entries", ())))))
+
+
+def _dates(entry: Document) -> str:
+    """The business date, and the date of the period where that is another one."""
+    effective, posting = entry["effective"], entry["posting"]
+    return effective if effective == posting else f"{effective}, posted on {posting}"
+
+
+def _other_book(entry: Document) -> str:
+    """The book, where it is not the one that everybody has."""
+    return "" if entry["book"] == "main" else str(entry["book"])
 
 
 def _attempt(data: Document, *, of_run: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from ..domain.errors import UsageError
 
 _AGO: Final = re.compile(r"(\d+)\s*(s|m|h|d|w)")
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -37,6 +38,17 @@ def parse_moment(text: str, option: str, *, now: dt.datetime) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
     return int((moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1))
+
+
+def parse_as_of(text: str, option: str, *, now: dt.datetime) -> int:
+    """A point in time up to which something is asked for; a day is meant with its last moment.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if _DAY.fullmatch(text):
+        return parse_moment(f"{text}T23:59:59.999999", option, now=now)
+    return parse_moment(text, option, now=now)
 
 
 def parse_day(text: str, option: str) -> dt.date:

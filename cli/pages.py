@@ -137,6 +137,7 @@ def write_dead_letters(rows: Sequence[Document]) -> None:
 def write_events(rows: Sequence[Document]) -> None:
     """One line for each event."""
     columns = (
+        Column("position", right=True, spare=4),
         Column("commit", right=True, spare=2),
         Column("recorded", spare=1),
         Column("stream"),
@@ -148,6 +149,7 @@ def write_events(rows: Sequence[Document]) -> None:
         columns,
         [
             (
+                str(row["position"]),
                 str(row["commit"]),
                 clock_text(row["recorded"]),
                 row["stream"],
@@ -164,6 +166,7 @@ def _gist(data: Document) -> str:
     """What an event says in a few words; the JSON document holds all of it."""
     outcomes = data.get("counts", {})
     parts = [f"attempt {data['attempt']}"] if "attempt" in data else []
+    parts += [f"{data['code']}: {data['text']}"] if "text" in data else []
     parts += [str(data[name]) for name in ("why", "reason", "error", "message") if data.get(name)]
     parts += [f"{count(number)} {name}" for name, number in outcomes.items()]
     parts += [f"reversal {data['reversal']}"] if "reversal" in data else []

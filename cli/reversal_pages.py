@@ -11,6 +11,7 @@ from ..compensations.scope import Scope
 from ..domain.errors import UsageError
 from ..domain.money import format_minor
 from ..domain.reversal import (
+    MovedEntries,
     NetLine,
     ReversalApproved,
     ReversalCompleted,
@@ -69,10 +70,7 @@ def plan_document(plan: Plan) -> Document:
         "blocked": plan.blocked,
         "not_reversible": [{"key": each.key, "why": each.why} for each in plan.blockers],
         "net": _net_document(plan.net_lines()),
-        "moves": [
-            {"book": move.book, "period": move.period, "to": move.to.isoformat(), "entries": number}
-            for move, number in sorted(plan.moves.items())
-        ],
+        "moves": _moves_document(plan.moved()),
         "other_fiscal_year": plan.other_years,
     }
 
@@ -90,6 +88,13 @@ def _net_document(lines: Sequence[NetLine]) -> list[Document]:
     ]
 
 
+def _moves_document(moves: Sequence[MovedEntries]) -> list[Document]:
+    return [
+        {"book": move.book, "period": move.period, "to": move.to, "entries": move.entries}
+        for move in moves
+    ]
+
+
 def write_plan(plan: Plan, out: Path | None = None) -> None:
     """The plan for people.
 
@@ -104,7 +109,7 @@ def write_plan(plan: Plan, out: Path | None = None) -> None:
     if plan.blocked:
         facts["cannot be"] = counted(plan.blocked, "record")
     write_fields(facts)
-    _write_moves(plan)
+    _write_moves(plan.moved(), plan.other_years, named=request.date is not None)
     _write_net(plan.net_lines())
     _write_blockers(plan)
     say("")
@@ -130,18 +135,24 @@ def _posted_on(date: str | None) -> str:
     return "the originals' posting dates" if date is None else date
 
 
-def _write_moves(plan: Plan) -> None:
-    for move, number in sorted(plan.moves.items()):
-        entries = "1 entry goes" if number == 1 else f"{number:,} entries go"
-        if plan.request.date is None:
+def _write_moves(moves: Sequence[MovedEntries], other_years: int, *, named: bool) -> None:
+    """Where entries go that are not posted on their originals' dates.
+
+    Args:
+        other_years: how many of them that takes into another fiscal year.
+        named: whether by a date that was named, instead of by closed periods.
+    """
+    for move in moves:
+        entries = "1 entry goes" if move.entries == 1 else f"{move.entries:,} entries go"
+        if named:
+            write_line(f"Of period {move.period} of book {move.book}, {entries} to {move.to}.")
+        else:
             write_line(
                 f"Period {move.period} of book {move.book} is closed: {entries} to {move.to}."
             )
-        else:
-            write_line(f"Of period {move.period} of book {move.book}, {entries} to {move.to}.")
-    if plan.other_years:
+    if other_years:
         write_line(
-            f"Of these, {plan.other_years:,} into another year: a reversal repairs books, not "
+            f"Of these, {other_years:,} into another fiscal year: a reversal repairs books, not "
             "statements that were published."
         )
 
@@ -215,7 +226,10 @@ def reversal_document(
         "plan": row.digest,
     }
     if events:
-        document["net"] = _net_document(_requested_net(events))
+        asked = _asked(events)
+        document["net"] = _net_document(asked.net)
+        document["moves"] = _moves_document(asked.moves)
+        document["other_fiscal_year"] = asked.other_years
         document["events"] = [_event_document(each) for each in events]
         document["set_aside"] = [
             {"key": each.key, "error": each.error, "message": each.message} for each in letters
@@ -269,9 +283,17 @@ def write_reversals(rows: Sequence[ReversalRow]) -> None:
 
 
 def write_reversal(
-    row: ReversalRow, events: Sequence[RecordedEvent], letters: Sequence[DeadLetterRow]
+    row: ReversalRow,
+    events: Sequence[RecordedEvent],
+    letters: Sequence[DeadLetterRow],
+    *,
+    alive: bool | None = None,
 ) -> None:
-    """A reversal for people."""
+    """A reversal for people.
+
+    Args:
+        alive: whether a running one has a process; None for another.
+    """
     facts = {
         "reversal": row.reversal,
         "run": f"{row.job}/{row.run}",
@@ -285,7 +307,9 @@ def write_reversal(
         "approvals": f"{row.approved} of {row.approvals}" if row.approvals else "none needed",
     }
     write_fields({name: value for name, value in facts.items() if value})
-    _write_net(_requested_net(events))
+    asked = _asked(events)
+    _write_moves(asked.moves, asked.other_years, named=row.date is not None)
+    _write_net(asked.net)
     write_line()
     columns = (Column("when"), Column("what"), Column("by"), Column("details", wraps=True))
     write_table(columns, [(clock(each.recorded_at), *_happened(each)) for each in events])
@@ -296,10 +320,12 @@ def write_reversal(
             (Column("key"), Column("error"), Column("message", wraps=True)),
             [(letter_key(each), each.error, each.message) for each in letters],
         )
-    _say_what_next(row, letters)
+    _say_what_next(row, letters, alive=alive)
 
 
-def _say_what_next(row: ReversalRow, letters: Sequence[DeadLetterRow]) -> None:
+def _say_what_next(
+    row: ReversalRow, letters: Sequence[DeadLetterRow], *, alive: bool | None
+) -> None:
     name = row.reversal
     if row.state == "requested":
         say("")
@@ -308,18 +334,25 @@ def _say_what_next(row: ReversalRow, letters: Sequence[DeadLetterRow]) -> None:
     elif row.state == "approved":
         say("")
         say(f"Execute it: {typed('reverse', 'execute', name)}")
+    elif alive is False:
+        say("")
+        say(f"Its process is gone. Go on with it: {typed('reverse', 'execute', name)}")
     elif letters:
         job, key = letters[0].job, letter_key(letters[0])
         say("")
         say(f"Try them again: {typed('reverse', 'execute', name)}")
         say("Or, where it was settled outside of storno:")
         say(f"  {typed('dead-letters', 'discard', job, key)} --reason TEXT")
+    elif row.state in ("stopped", "failed"):
+        say("")
+        say(f"Go on with it: {typed('reverse', 'execute', name)}")
 
 
-def _requested_net(events: Sequence[RecordedEvent]) -> Sequence[NetLine]:
-    """What it was to move when it was requested; that is what others agree to."""
+def _asked(events: Sequence[RecordedEvent]) -> ReversalRequested:
+    """What it was to do when it was requested; that is what others agree to."""
     first = events[0].event
-    return first.net if isinstance(first, ReversalRequested) else ()
+    assert isinstance(first, ReversalRequested), "nothing comes before the request"
+    return first
 
 
 _STARTS = {"start": "begun", "resume": "gone on with", "takeover": "taken over"}

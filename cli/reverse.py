@@ -17,8 +17,9 @@ REFUSED = ("requested", "rejected", "completed")
 RunWord = Annotated[
     str | None, note("A run as 'storno runs' prints it, the start of one, or last", name="RUN")
 ]
+# None is not said; said without a word after it they are refused, as they would mean all of a run.
 Records = Annotated[
-    tuple[str, ...],
+    tuple[str, ...] | None,
     note(
         "Only these records: the job's name, then keys that one run posted",
         name="--record",
@@ -27,7 +28,7 @@ Records = Annotated[
     ),
 ]
 Chunks = Annotated[
-    tuple[str, ...],
+    tuple[str, ...] | None,
     note(
         "Only these chunks: the run, then numbers as 'storno show RUN --chunks' prints them",
         name="--chunk",
@@ -66,8 +67,8 @@ def plan(
     run: RunWord = None,
     /,
     *,
-    record: Records = (),
-    chunk: Chunks = (),
+    record: Records = None,
+    chunk: Chunks = None,
     where: Where = (),
     date: Date = None,
     red: Red = False,
@@ -183,15 +184,17 @@ def show(name: Id, /, *, common: Common = COMMON) -> int:
     from .render import write_json
     from .reversal_pages import reversal_document, write_reversal
     from .session import open_project, opened
+    from .standing import is_reversal_alive
 
     with opened(open_project(common)) as store:
         row = queries.reversal(store, name)
         events = queries.stream_events(store, f"reversal/{name}")
         letters = queries.dead_letters(store, run=f"reversal/{name}")
+        alive = is_reversal_alive(store, name) if row.state == "running" else None
     if common.json:
-        write_json(reversal_document(row, events, letters))
+        write_json(reversal_document(row, events, letters) | {"alive": alive})
     else:
-        write_reversal(row, events, letters)
+        write_reversal(row, events, letters, alive=alive)
     return DONE
 
 
@@ -259,6 +262,7 @@ def execute(
     from ..execution.reversing import execute_reversal
     from ..storage import queries
     from .ask import confirm
+    from .checkpointing import finish, ready
     from .log import configure_log
     from .progress import display
     from .render import counted, write_json
@@ -275,16 +279,17 @@ def execute(
             left = counted(row.records - row.reversed, "record")
             confirm(f"Take back {left} of {row.job}/{row.run}?", yes=yes)
         job = definition_of(project, row.job)
+        checkpoints = ready(project, store)
         shown = display(f"Reversal {name} of {row.job}/{row.run}")
         try:
             result = execute_reversal(store, name, actor, job=job, observer=shown)
         finally:
             shown.close()
-    if running.json:
-        write_json(result_document(result))
-    else:
-        write_result(result)
-    return exit_code_of(result)
+        if running.json:
+            write_json(result_document(result))
+        else:
+            write_result(result)
+        return finish(checkpoints, store, exit_code_of(result), running)
 
 
 def exit_code_of(result: ReversalResult) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..domain.errors import UsageError
-from .errors import DEAD_LETTERS, DONE, FAILED, INTERRUPTED
+from .errors import DEAD_LETTERS, DONE, FAILED, INTERRUPTED, NOT_FOUND
 from .options import RUNNING, Running, at_least_one, command, note
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def execute(
 ) -> int:
     """Run the job to its end, show it while it runs, and say what came of it."""
     from ..execution.runner import run_job
+    from .checkpointing import finish, ready
     from .log import configure_log
     from .progress import display
     from .session import authorized, opened
@@ -147,6 +148,7 @@ def execute(
     run = str(job.run_id(job.parse_parameters(values)))
     actor = authorized(project, running, act, run, dry_run=options.dry_run)
     with opened(project) as store:
+        checkpoints = None if options.dry_run else ready(project, store)
         shown = display()
         try:
             result = run_job(
@@ -163,7 +165,7 @@ def execute(
         finally:
             shown.close()
         tell(store, result, options, json=running.json)
-    return exit_code_of(result)
+        return finish(checkpoints, store, exit_code_of(result), running)
 
 
 def exit_code_of(result: RunResult) -> int:
@@ -174,6 +176,8 @@ def exit_code_of(result: RunResult) -> int:
         return DONE
     if result.error is not None:  # also where what it had posted is taken back by now
         return FAILED
+    if result.not_found:
+        return NOT_FOUND
     return DEAD_LETTERS if result.state == "completed" and result.counts.failed else DONE
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..domain.events import Actor
+from ..domain.subject import KeyStore
 from ..execution.project import Project
 from ..storage.store import Store
 from .options import Acting, Common
@@ -41,6 +42,14 @@ def authorized(
     return actor
 
 
+def _keys(project: Project) -> str | KeyStore | None:
+    if project.keys is None:
+        return None
+    from ..execution.catalog import key_store
+
+    return key_store(project)
+
+
 @contextmanager
 def opened(project: Project) -> Iterator[Store]:
     """The project's store, closed at the end.
@@ -49,7 +58,7 @@ def opened(project: Project) -> Iterator[Store]:
         StoreMissingError: there is none yet.
         SchemaVersionError: it is of another version of storno.
     """
-    store = Store.open(project.store.value)
+    store = Store.open(project.store.value, keys=_keys(project))
     try:
         yield store
     finally:

@@ -82,6 +82,7 @@ def edit(
     it is posted under that one.
     """
     from ..domain.ids import RunId
+    from .opening import opened_documents
     from .render import write_json
     from .session import authorized, open_project, opened
     from .settling_pages import edit_document, write_edit
@@ -94,8 +95,10 @@ def edit(
         actor = authorized(project, running, "dead-letters edit", key, dry_run=dry_run)
         working = _working(project, store, place, actor, job=job)
         done = working.edit(place, changes, reason, dry_run=dry_run)
-    run_name = str(RunId.parse(place.run))
-    document = edit_document(done, run_name, reason, dry_run=dry_run)
+        run_name = str(RunId.parse(place.run))
+        (document,) = opened_documents(
+            store, [edit_document(done, run_name, reason, dry_run=dry_run)]
+        )
     if running.json:
         write_json(document)
     else:
@@ -125,7 +128,9 @@ def retry(
     They are read from the store, not from the input, and count in their run. Exits with 3 where
     some failed again.
     """
+    from .checkpointing import finish, ready
     from .log import configure_log
+    from .opening import opened_documents
     from .render import write_json
     from .session import authorized, open_project, opened
     from .settling_pages import retry_document, write_retry
@@ -139,6 +144,7 @@ def retry(
         _refuse_reversals(places)
         about = " ".join(keys) or "all that match"
         actor = authorized(project, running, "dead-letters retry", about, dry_run=dry_run)
+        checkpoints = None if dry_run else ready(project, store)
         for name, of_run in groupby(places, key=lambda place: place.run):
             try:
                 results.append(
@@ -152,12 +158,13 @@ def retry(
                 refused.append((name, problem))
             if results and results[-1].interrupted:
                 break
-    document = retry_document(results, refused, dry_run=dry_run)
-    if running.json:
-        write_json(document)
-    else:
-        write_retry(document)
-    return _retry_code(results, refused)
+        document = retry_document(results, refused, dry_run=dry_run)
+        (document,) = opened_documents(store, [document])
+        if running.json:
+            write_json(document)
+        else:
+            write_retry(document)
+        return finish(checkpoints, store, _retry_code(results, refused), running)
 
 
 @command(

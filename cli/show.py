@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ..domain.errors import UsageError
 from .control import RunWord
 from .errors import DONE
-from .options import COMMON, Common, command, note
+from .options import COMMON, Common, at_least_one, command, note
 
 if TYPE_CHECKING:
     from ..storage.store import Store
+
+EVENTS_SHOWN = 1_000
+"""So many events a table shows where nothing else is said."""
 
 
 @command(
@@ -17,14 +21,24 @@ if TYPE_CHECKING:
     "storno show payments/2026-01",
     "storno show last --failed",
     "storno show last --chunks --json",
+    "storno show payments/2026-01 --events --after 20480 --limit 500",
 )
 def show(
     run: RunWord,
     /,
     *,
     chunks: Annotated[bool, note("Its chunks, with their outcomes")] = False,
-    events: Annotated[bool, note("The events of the run and of its chunks, in order")] = False,
+    events: Annotated[
+        bool, note("The events of the run, its chunks, its reversals, and acts on its dead letters")
+    ] = False,
     failed: Annotated[bool, note("What failed: chunks, and records as dead letters")] = False,
+    after: Annotated[
+        int, note("Only events behind this position of the log", metavar="POSITION")
+    ] = 0,
+    limit: Annotated[
+        int | None,
+        note("At most so many events; where not given 1000, all with --json", metavar="N"),
+    ] = None,
     common: Common = COMMON,
 ) -> int:
     """Show one run: its state, counts and attempts."""
@@ -33,22 +47,51 @@ def show(
     from .session import open_project, opened
     from .standing import say_what_is_dead
 
+    if (after or limit is not None) and not events:
+        raise UsageError("--after and --limit are about events: add --events.")
+    at_least_one(limit)
+    shown = limit if limit is not None or common.json else EVENTS_SHOWN
     with opened(open_project(common)) as store:
         row = find_run(store, run).row
-        document = _document(store, row.run, chunks=chunks, events=events, failed=failed)
+        document = _document(store, row.run, chunks=chunks, failed=failed)
+        more = events and _add_events(document, store, row.run, after, shown)
     if common.json:
         write_json(document)
     else:
         _write(document)
         say_what_is_dead([document])
+    if more:
+        _say_how_to_go_on(row.run, document["events"])
     return DONE
 
 
-def _document(
-    store: Store, run: str, *, chunks: bool, events: bool, failed: bool
-) -> dict[str, Any]:
+def _add_events(
+    document: dict[str, Any], store: Store, run: str, after: int, limit: int | None
+) -> bool:
+    """Put the run's events into its document; True where there are more of them."""
+    from itertools import islice
+
     from ..storage import queries
     from . import documents
+    from .opening import opened_documents
+
+    found = queries.run_events(store, run, after=after)
+    events = [*map(documents.event_document, islice(found, limit))]
+    document["events"] = opened_documents(store, events)
+    return next(found, None) is not None
+
+
+def _say_how_to_go_on(run: str, events: list[dict[str, Any]]) -> None:
+    from .render import say, typed
+
+    last = str(events[-1]["position"])
+    say(f"There are more events. Go on: {typed('show', run, '--events', '--after', last)}")
+
+
+def _document(store: Store, run: str, *, chunks: bool, failed: bool) -> dict[str, Any]:
+    from ..storage import queries
+    from . import documents
+    from .opening import opened_documents
     from .standing import standing
 
     document = standing(store, queries.run(store, run))
@@ -60,9 +103,8 @@ def _document(
         if failed:
             document["failed_chunks"] = [each for each in listed if each["status"] == "failed"]
             letters = queries.dead_letters(store, run=run)
-            document["dead_letters"] = [*map(documents.letter_document, letters)]
-    if events:
-        document["events"] = [*map(documents.event_document, queries.run_events(store, run))]
+            found = [*map(documents.letter_document, letters)]
+            document["dead_letters"] = opened_documents(store, found)
     return document
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import NotFoundError
-from ..domain.ids import RunId
+from ..domain.ids import ReversalId, RunId
 from ..domain.suggest import did_you_mean
 from ..execution.holding import is_held
 from ..execution.journal import Journal
@@ -91,6 +91,12 @@ def _attempt_seconds(store: Store, attempt: AttemptRow) -> float:
         ]
         end = max(commits, default=attempt.started_at)
     return seconds_between(attempt.started_at, end) or 0.0
+
+
+def is_reversal_alive(store: Store, name: str) -> bool:
+    """Whether a running reversal has a process."""
+    journal = Journal(store)
+    return is_held(journal, ReversalId(name), journal.reversal(name))
 
 
 def _is_alive(store: Store, run: str) -> bool:

@@ -18,12 +18,16 @@ from .render import (
     write_fields,
     write_line,
 )
+from .tables import Column, write_table
 
 if TYPE_CHECKING:
     from ..domain.events import Counts
     from ..execution.results import RunResult
     from ..storage.store import Store
 
+
+FAILURES_SHOWN = 20
+"""So many records are shown that would fail, of a run that is tried out."""
 
 TAKEN_BACK = ("reversing", "partly-reversed", "reversed")
 """States that only a run ends in whose job says ``on_failure="reverse"``."""
@@ -46,6 +50,11 @@ def result_document(store: Store, result: RunResult, *, dry_run: bool) -> dict[s
         "message": result.message,
         "nothing_to_do": result.noop,
         "dry_run": dry_run,
+        "not_found": result.not_found,
+        "would_fail": [
+            {"key": key, "location": each.location, "error": each.error, "message": each.message}
+            for key, each in result.failures
+        ],
         "posted": {
             currency: format_minor(minor, exponent(currency))
             for currency, minor in sorted(result.totals.items())
@@ -67,8 +76,26 @@ def write_summary(result: RunResult, *, dry_run: bool) -> None:
         write_line(_sentence(said) + ends)
     write_line()
     write_fields(_facts(result, dry_run=dry_run))
+    _write_failures(result)
     for line in _next(result, dry_run=dry_run):
         say(line)
+
+
+def _write_failures(result: RunResult) -> None:
+    """The records that would fail, of a run that was only tried out."""
+    if not result.failures:
+        return
+    write_line()
+    columns = (
+        Column("key"),
+        Column("location", spare=1),
+        Column("error"),
+        Column("message", wraps=True),
+    )
+    rows = [(key, each.location or "", each.error, each.message) for key, each in result.failures]
+    write_table(columns, rows[:FAILURES_SHOWN])
+    if rows[FAILURES_SHOWN:]:
+        say("... and more; --json lists a thousand.")
 
 
 def _headline(result: RunResult, *, dry_run: bool) -> str:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..compensations.plan import Plan, Request
 from ..compensations.scope import Condition, Scope
-from ..domain.errors import NotFoundError, UsageError
+from ..domain.errors import NotAllowedError, NotFoundError, UsageError
 from ..domain.ids import RunId
 from ..domain.policy import ReversalPolicy
 from ..execution.catalog import find_job
 from ..execution.project import Project
 from ..execution.reversals import plan_reversal, posting_run
+from ..storage import queries
 from ..storage.store import Store
 from .find import FoundRun, find_run
 from .moments import parse_day
+from .standing import refuse_unknown
 
 if TYPE_CHECKING:
     from ..execution.job import Job
@@ -27,35 +29,67 @@ WAYS = "Name a run, or write --record JOB KEY ... or --chunk RUN N ..."
 def scoped(
     store: Store,
     run: str | None,
-    records: tuple[str, ...],
-    chunks: tuple[str, ...],
+    records: tuple[str, ...] | None,
+    chunks: tuple[str, ...] | None,
     where: tuple[str, ...],
 ) -> tuple[FoundRun, Scope]:
     """The run that is meant, and what of it.
 
+    Args:
+        records: a job and keys; None where the option is not there.
+        chunks: a run and numbers; likewise.
+
     Raises:
         UsageError: too little or too much is said.
         NotFoundError: there is no such run, or no such record was posted.
+        NotAllowedError: it is a reversal that is to be taken back.
     """
-    given = [name for name, words in (("--record", records), ("--chunk", chunks)) if words]
+    options = (("--record", records), ("--chunk", chunks))
+    given = [name for name, words in options if words is not None]
     if run is not None and given:
         raise UsageError(f"{given[0]} names its run or its job itself: leave {run!r} out.")
     if len(given) > 1 or (where and given):
         raise UsageError("--record, --chunk and --where exclude each other.")
-    if records:
-        job, *keys = records
-        if not keys:
-            raise UsageError("--record: write the job's name, then the keys of its records.")
-        return find_run(store, str(posting_run(store, job, keys))), Scope(keys=tuple(keys))
-    if chunks:
-        word, *numbers = chunks
-        if not numbers or not all(number.isdecimal() for number in numbers):
-            raise UsageError("--chunk: write the run, then the numbers of its chunks.")
-        return find_run(store, word), Scope(chunks=tuple(sorted({int(n) for n in numbers})))
+    if records is not None:
+        return _of_records(store, records)
+    if chunks is not None:
+        return _of_chunks(store, chunks)
     if run is None:
         raise UsageError(f"what is to be taken back? {WAYS}")
     conditions = tuple(Condition.parse(text) for text in where)
-    return find_run(store, run), Scope(where=conditions)
+    return _run(store, run), Scope(where=conditions)
+
+
+def _of_records(store: Store, words: tuple[str, ...]) -> tuple[FoundRun, Scope]:
+    job, *keys = words or ("",)
+    if not keys:
+        raise UsageError("--record: write the job's name, then the keys of its records.")
+    try:
+        run = posting_run(store, job, keys)
+    except NotFoundError:
+        refuse_unknown(store, job)
+        raise
+    return find_run(store, str(run)), Scope(keys=tuple(keys))
+
+
+def _of_chunks(store: Store, words: tuple[str, ...]) -> tuple[FoundRun, Scope]:
+    word, *numbers = words or ("",)
+    if not numbers or not all(number.isdecimal() for number in numbers):
+        raise UsageError("--chunk: write the run, then the numbers of its chunks.")
+    return _run(store, word), Scope(chunks=tuple(sorted({int(n) for n in numbers})))
+
+
+def _run(store: Store, word: str) -> FoundRun:
+    """The run that is to be taken back; a reversal is not (accounting-rules, 5)."""
+    try:
+        return find_run(store, word)
+    except NotFoundError:
+        if any(row.reversal == word for row in queries.reversals(store)):
+            raise NotAllowedError(
+                f"{word} is a reversal, and a reversal is not reversed: post anew what it took "
+                "back, with storno run JOB ... --again --reason TEXT."
+            ) from None
+        raise
 
 
 def definition_of(project: Project, name: str) -> Job | None:
@@ -86,9 +120,16 @@ def planned(
     red: bool,
 ) -> Plan:
     """The plan of what the options say."""
-    form = policy_of(project, job).form_for("red" if red else None)
-    day = None if date is None else parse_day(date, "--date")
-    return plan_reversal(store, run.id, scope, form=form, date=day, job=job)
+    policy = policy_of(project, job)
+    return plan_reversal(
+        store,
+        run.id,
+        scope,
+        form=policy.form_for("red" if red else None),
+        date=None if date is None else parse_day(date, "--date"),
+        job=job,
+        year_begins=policy.first_month,
+    )
 
 
 def plan_file(path: Path, document: dict[str, Any]) -> None:
@@ -105,7 +146,7 @@ def plan_file(path: Path, document: dict[str, Any]) -> None:
 
 def _run_or_file(store: Store, what: str) -> FoundRun:
     try:
-        return find_run(store, what)
+        return _run(store, what)
     except NotFoundError as error:
         raise NotFoundError(f"{what!r} is no file, and {error}") from None
 

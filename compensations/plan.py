@@ -16,8 +16,8 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from ..domain.entry import PostedEntry
-from ..domain.period import Calendar, Period
-from ..domain.reversal import Form, NetLine
+from ..domain.period import Calendar, Period, fiscal_year
+from ..domain.reversal import Form, MovedEntries, NetLine
 from .entries import Dates
 from .scope import Scope
 
@@ -82,12 +82,14 @@ class Plan:
         blocked: how many cannot be.
         blockers: the first thousand of them.
         moves: closed periods to how many entries they move.
-        other_years: how many entries the move takes into another year (accounting-rules, 11).
+        year_begins: the number of the month in which a fiscal year begins.
+        other_years: how many entries that takes into another fiscal year (accounting-rules, 11).
         net: book, account, currency, exponent to [debit, credit], in minor units.
     """
 
     request: Request
     calendar: Calendar
+    year_begins: int = 1
     reversible: int = 0
     blocked: int = 0
     blockers: list[Blocker] = field(default_factory=list)
@@ -132,12 +134,13 @@ class Plan:
         return True
 
     def _note_moves(self, dated: Sequence[Dated | PostedEntry]) -> None:
+        begins = self.year_begins
         for entry in dated:
             posting, to = entry.posting, self._dates.of(entry.book, entry.posting)
             if to is not None and to != posting:
                 period = Period.of(entry.book, posting)
                 self.moves[Move(entry.book, str(period), to)] += 1
-                self.other_years += to.year != posting.year
+                self.other_years += fiscal_year(to, begins) != fiscal_year(posting, begins)
 
     def add_net(self, entries: Iterable[PostedEntry]) -> None:
         """Add what taking these entries back moves."""
@@ -177,6 +180,13 @@ class Plan:
     def net_lines(self) -> tuple[NetLine, ...]:
         """The net effect by book, account and currency, in that order."""
         return tuple(NetLine(*key, *sums) for key, sums in sorted(self.net.items()))
+
+    def moved(self) -> tuple[MovedEntries, ...]:
+        """Where closed periods, or the date that is named, move entries; month by month."""
+        return tuple(
+            MovedEntries(move.book, move.period, move.to.isoformat(), entries)
+            for move, entries in sorted(self.moves.items())
+        )
 
     def debits(self) -> dict[str, tuple[int, int]]:
         """Currency to what is taken back, in minor units, and its exponent.

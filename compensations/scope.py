@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from ..domain.errors import UsageError
+from ..domain.personal import token_of
 from ..domain.suggest import did_you_mean
 
 _NAME = r"[^\W\d]\w*"
@@ -96,6 +97,11 @@ class Condition:
                     f"the records have no field {self.field!r}.{did_you_mean(part, known)}{names}"
                 )
             stored = stored[part]
+        if token_of(stored) is not None:
+            raise UsageError(
+                f"field {self.field!r} is personal: what it is compared with would stand in the "
+                "reversal's request, for good. Name the records with --record instead."
+            )
         if isinstance(stored, (Mapping, list)):
             raise UsageError(
                 f"field {self.field!r} of the records holds more than one value: --where compares "

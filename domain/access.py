@@ -36,7 +36,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Runs, stops, repairs dead letters, requests and executes reversals, keeps the store."""
     APPROVER = "approver"
-    """Approves and rejects reversals, closes and reopens periods."""
+    """Approves and rejects reversals, closes and reopens periods, has persons forgotten."""
     AUDITOR = "auditor"
     """Changes nothing; reading needs no role, so that this one only says who somebody is."""
 
@@ -58,6 +58,7 @@ NEEDS: Final[Mapping[str, Role]] = {
     "db migrate": Role.OPERATOR,
     "db restore": Role.OPERATOR,
     "views rebuild": Role.OPERATOR,
+    "forget": Role.APPROVER,
 }
 """Every act, by the command that it is, and the role it needs."""
 
@@ -121,6 +122,19 @@ def actor_name(text: str) -> str:
             "characters, not only blanks."
         )
     return name
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names of actors are one person's, so that who asks does not agree as well.
+
+    Roles go by names as they are written; here neither capitals nor blanks nor another form of the
+    same letter make another person.
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def stream_of(actor: str) -> str:

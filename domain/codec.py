@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from . import access, events, period, reversal
+from . import access, events, period, reversal, subject
 from .errors import StoreError
 from .events import Event
 
@@ -20,6 +20,7 @@ EVENTS: tuple[type[Event], ...] = (
     *reversal.EVENTS,
     *period.EVENTS,
     *access.EVENTS,
+    *subject.EVENTS,
 )
 
 _encode = msgspec.json.Encoder().encode

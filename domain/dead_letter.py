@@ -63,6 +63,11 @@ class DeadLetter:
         """What is to be tried: as corrected, else as it failed."""
         if self.correction is not None:
             return self.correction.payload
+        return self.failed_payload
+
+    @property
+    def failed_payload(self) -> msgspec.Raw:
+        """What failed."""
         failed = self.failed
         return failed.record if isinstance(failed, RecordReversalFailed) else failed.payload
 

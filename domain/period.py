@@ -187,6 +187,15 @@ def reopen(period: Period, state: PeriodState, actor: Actor, reason: str) -> tup
     return (PeriodReopened(actor=actor, reason=reason),)
 
 
+def fiscal_year(day: dt.date, begins: int = 1) -> int:
+    """The fiscal year that a day is in, by the calendar year in which it begins.
+
+    Args:
+        begins: the number of its first month.
+    """
+    return day.year if day.month >= begins else day.year - 1
+
+
 Balance = tuple[str, str, int, int, int]
 """A row of a trial balance: account, currency, its exponent, debits and credits in minor units."""
 

@@ -39,6 +39,8 @@ class ReversalPolicy:
             that is not named, every reversal does.
         reasons: the reason codes that a request may give; ``REASONS`` by default.
         form: black or red, where the request does not say; black by default.
+        year_begins: the number of the month in which a fiscal year begins; 1, January, by default.
+            A reversal into another one is flagged (accounting-rules, 11).
 
     Raises:
         DefinitionError: a value cannot be meant; the message names it.
@@ -48,6 +50,7 @@ class ReversalPolicy:
     above: Mapping[str, Decimal | int | str] | None = None
     reasons: tuple[str, ...] | None = None
     form: Form | None = None
+    year_begins: int | None = None
 
     def __post_init__(self) -> None:
         _check_approvals(self.approvals)
@@ -62,6 +65,7 @@ class ReversalPolicy:
             known = ", ".join(FORMS)
             suggestion = did_you_mean(str(self.form), FORMS)
             raise _fault(f"form {self.form!r} is none of {known}.{suggestion}")
+        _check_month(self.year_begins)
         if self.reasons is not None:
             object.__setattr__(self, "reasons", _codes_of(self.reasons))
 
@@ -69,6 +73,11 @@ class ReversalPolicy:
     def codes(self) -> tuple[str, ...]:
         """The reason codes that a request may give."""
         return REASONS if self.reasons is None else self.reasons
+
+    @property
+    def first_month(self) -> int:
+        """The month in which a fiscal year begins."""
+        return self.year_begins or 1
 
     @property
     def limits(self) -> Mapping[str, Decimal]:
@@ -88,6 +97,7 @@ class ReversalPolicy:
             above=self.above if job.approvals is None else job.above,
             reasons=self.reasons if job.reasons is None else job.reasons,
             form=self.form if job.form is None else job.form,
+            year_begins=self.year_begins if job.year_begins is None else job.year_begins,
         )
 
     def approvals_for(self, debits: Mapping[str, tuple[int, int]]) -> int:
@@ -130,6 +140,13 @@ def _check_approvals(approvals: object) -> None:
         return
     if isinstance(approvals, bool) or not isinstance(approvals, int) or approvals < 0:
         raise _fault(f"approvals is a whole number from 0 on, not {approvals!r}.")
+
+
+def _check_month(month: object) -> None:
+    if month is None:
+        return
+    if isinstance(month, bool) or not isinstance(month, int) or not 1 <= month <= 12:
+        raise _fault(f"year_begins is the number of a month, 1 to 12, not {month!r}.")
 
 
 def _limits_of(above: object) -> dict[str, Decimal]:

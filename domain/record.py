@@ -6,13 +6,14 @@ it failed. A failure may follow a posting (a key conflict) any number of times.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import sha256
 from typing import Any, ClassVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict
 from pydantic_core import to_jsonable_python
 
 from .events import (
@@ -24,8 +25,11 @@ from .events import (
     RecordReversed,
     RecordSucceeded,
 )
+from .personal import personal_fields
 
 DIGEST_VERSION = "1:"
+PERSONAL_DIGEST_VERSION = "2:"
+"""Of a record with personal fields: HMACs under the keys of whom they are about stand for them."""
 
 
 class Incidental:
@@ -45,6 +49,7 @@ class Record(BaseModel):
         frozen=True, validate_by_name=True, validate_by_alias=True, extra="ignore"
     )
     incidental_fields: ClassVar[frozenset[str]] = frozenset()
+    personal_fields: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -54,6 +59,27 @@ class Record(BaseModel):
             for name, field in cls.model_fields.items()
             if any(isinstance(mark, Incidental) or mark is Incidental for mark in field.metadata)
         )
+        cls.personal_fields = personal_fields(cls.__name__, cls.model_fields)
+
+
+def spellings(model: type[Record]) -> dict[str, tuple[str, ...]]:
+    """A record's fields, and what the input may call each; its own name comes first."""
+    found = {}
+    for name, field in model.model_fields.items():
+        given = field.validation_alias if field.validation_alias is not None else field.alias
+        choices = given.choices if isinstance(given, AliasChoices) else [given]
+        found[name] = (name, *(each for each in choices if isinstance(each, str) and each != name))
+    return found
+
+
+def plain_names(model: type[Record]) -> frozenset[str]:
+    """What the input may call the fields that are not personal."""
+    return frozenset(
+        each
+        for name, every in spellings(model).items()
+        if name not in model.personal_fields
+        for each in every
+    )
 
 
 def _encode_other(value: object) -> object:
@@ -79,9 +105,9 @@ def content_of(record: Record) -> tuple[bytes, str | None]:
     return encoded, digest_of(encode_value(content))
 
 
-def digest_of(content: bytes) -> str:
+def digest_of(content: bytes, version: str = DIGEST_VERSION) -> str:
     """The versioned digest of a record's content."""
-    return DIGEST_VERSION + sha256(content).hexdigest()
+    return version + sha256(content).hexdigest()
 
 
 def content_digest(encoded: bytes, digest: str | None) -> str:
@@ -166,7 +192,11 @@ class Standing(Enum):
 
 
 def standing(
-    state: RecordState, record: Record, digest: str, place: tuple[str, str, int]
+    state: RecordState,
+    record: Record,
+    digest: str,
+    place: tuple[str, str, int],
+    same: Callable[[Record, bytes], bool] = same_content,
 ) -> Standing:
     """Whether the record may be posted.
 
@@ -175,13 +205,14 @@ def standing(
         record: the validated record.
         digest: its content's.
         place: run, partition and ordinal, to tell a repeated key from the same input record.
+        same: whether a stored record has the same values, where the digests differ.
     """
     posting = state.posting
     if state.in_doubt is not None and state.in_doubt.run != place[0]:
         return Standing.IN_DOUBT
     if posting is None:
         return Standing.FREE
-    if content_digest(posting.record, posting.digest) != digest and not same_content(
+    if content_digest(posting.record, posting.digest) != digest and not same(
         record, bytes(posting.record)
     ):
         return Standing.CONFLICT

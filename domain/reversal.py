@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from .access import same_person
 from .errors import ApprovalRequiredError, ConflictError, NotAllowedError, UsageError
 from .events import Actor, Event, Worker
 
@@ -27,6 +28,15 @@ class NetLine(msgspec.Struct, frozen=True, array_like=True):
     credit: int
 
 
+class MovedEntries(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Entries of a month whose reversal is not posted on their own dates; ``to`` is ISO."""
+
+    book: str
+    period: str
+    to: str
+    entries: int
+
+
 class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody asks to take postings of a run back.
 
@@ -35,7 +45,8 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     ``approvals`` how many others must agree. ``records`` and ``net`` are what it would do;
     ``as_of`` is the position of the log's last event then: what was posted later is not meant.
     ``undoes``: whether the job had a handler then; without one records with an effect are not meant
-    either.
+    either. ``moves``: where closed periods, or the date, move it; ``other_years``: how many entries
+    that takes into another fiscal year (accounting-rules, 11).
     """
 
     TOPIC: ClassVar[str] = "storno.ReversalRequested.v1"
@@ -54,6 +65,8 @@ class ReversalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     approvals: int
     actor: Actor
     undoes: bool = False
+    moves: tuple[MovedEntries, ...] = ()
+    other_years: int = 0
 
 
 class ReversalApproved(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -229,12 +242,14 @@ def approve(state: ReversalState, actor: Actor, digest: str) -> tuple[Event, ...
         NotAllowedError: it does not wait for approval, or the approver requested it.
         PlanChangedError: what it would do now is not what was requested.
     """
-    if actor.name in state.approvers and state.status is not ReversalStatus.REJECTED:
+    agreed = any(same_person(actor.name, each) for each in state.approvers)
+    if agreed and state.status is not ReversalStatus.REJECTED:
         return ()
     requested = _waiting(state)
-    if actor.name == requested.actor.name:
+    if same_person(actor.name, requested.actor.name):
         raise NotAllowedError(
-            f"{actor.name} requested the reversal and cannot approve it: another person has to."
+            f"{requested.actor.name} requested the reversal and cannot approve it: another person "
+            "has to."
         )
     if digest != requested.digest:
         raise PlanChangedError(

@@ -23,6 +23,23 @@ _LEAF = b"\x00"
 _NODE = b"\x01"
 
 
+_SHORT = 4096
+"""Bytes that most names and states stay below; packing a length takes four times its look-up."""
+
+
+class _Lengths(dict[int, bytes]):
+    """Packed lengths; those of short things are kept."""
+
+    def __missing__(self, length: int) -> bytes:
+        packed = _LENGTH(length)
+        if length < _SHORT:
+            self[length] = packed
+        return packed
+
+
+_LENGTHS = _Lengths()
+
+
 class NewEvents(msgspec.Struct, frozen=True):
     """Events to be appended in one commit, in order: columns that are aligned by index.
 
@@ -61,11 +78,12 @@ def event_leaf(stream: str, version: int, topic: str, state: bytes) -> bytes:
 
 def event_leaves(events: NewEvents) -> list[bytes]:
     """``event_leaf`` of each: a comprehension, because there is one for every record."""
+    lengths = _LENGTHS
     names = list(map(str.encode, events.streams))
     middles = map(_version_and_topic, events.versions, events.topics)
     return [
         sha256(
-            b"".join((_LEAF, _LENGTH(len(name)), name, middle, _LENGTH(len(state)), state))
+            b"".join((_LEAF, lengths[len(name)], name, middle, lengths[len(state)], state))
         ).digest()
         for name, middle, state in zip(names, middles, events.states, strict=True)
     ]

@@ -108,7 +108,11 @@ class Setting:
 
 
 class Attempt(ABC):
-    """Works through a plan. The run's stream says how it ended."""
+    """Works through a plan. The run's stream says how it ended.
+
+    Attributes:
+        not_found: keys that were chosen and are in no record of the input.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self.set = setting
@@ -118,6 +122,7 @@ class Attempt(ABC):
         self.tally = Tally.of(setting.plan, setting.counts)
         self.remaining = setting.limit
         self.last: Event | None = None
+        self.not_found: tuple[str, ...] = ()
         self._in_doubt: list[Closing] = []  # sent, and their connection broke: they may yet come
         self._queue = [*setting.plan.redo, *([setting.tail] if setting.tail else [])]
 

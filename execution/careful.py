@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from ..domain.chunk import CRASHES_BEFORE_ISOLATION
 from ..domain.entry import PostingRules
 from ..domain.errors import DefinitionError, StoreUnavailableError, StreamConflictError
 from ..domain.events import RecordAttempted, RecordFailed
-from ..domain.record import NEW, RecordState, content_of, evolve
+from ..domain.record import NEW, RecordState, evolve
 from ..projections.changes import Recorded
 from . import retrying, troubles
 from .attempt import COMMIT_TRIES, Attempt, Closing
@@ -98,7 +99,8 @@ class Careful(Attempt):
                 if connection is not None and closing.leaves_chunk:
                     connection.rollback()
                     connection.begin()
-                if found := self.settle(closing, lambda: self._append(closing, connection)):  # noqa: B023
+                append = partial(self._append, prepared, closing, connection)
+                if found := self.settle(closing, append):
                     return found
         raise StreamConflictError(
             f"run {self.set.run}: chunk {item.chunk.label} met other writers {COMMIT_TRIES} times: "
@@ -127,16 +129,19 @@ class Careful(Attempt):
                     raise
                 raise TransientError(f"the chunk's connection broke: {describe(error)}") from error
 
-    def _append(self, closing: Closing, connection: sa.Connection | None) -> None:
+    def _append(
+        self, prepared: Prepared, closing: Closing, connection: sa.Connection | None
+    ) -> None:
         """Append a commit; what the database has against the job's own rows fails the chunk."""
         try:
             self.journal.append(closing.sealed, self.expect(closing), connection)
         except sa.exc.DBAPIError as error:
             if connection is None:
                 raise
-            raise RefusedRowsError(
-                f"the database refuses to commit the chunk, {describe(error.orig or error)}"
-            ) from error
+            why = describe(error.orig or error)
+            if prepared.drawn.sealing is not None:  # a database quotes what it refuses
+                why = prepared.drawn.sealing.masked_of_all(why)
+            raise RefusedRowsError(f"the database refuses to commit the chunk, {why}") from error
 
     def prepare(self, item: Item, tries: int) -> Prepared:
         """The chunk's records, validated; the function is called when their keys are known."""
@@ -239,10 +244,9 @@ class Careful(Attempt):
         attempts = []
         for index in may_be_posted(drawn, states):
             state = states.get(drawn.streams[index], NEW)
-            record = drawn.records[index]
-            if state.in_doubt is not None or record is None:
+            if state.in_doubt is not None:
                 continue
-            encoded, _ = content_of(record)
+            encoded, _ = drawn.content(index)
             key = idempotency_key(self.job.name, drawn.keys[index], state.postings + 1)
             attempts.append(
                 (

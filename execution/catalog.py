@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from ..domain.errors import DefinitionError, NotFoundError
+from ..domain.subject import KeyStore
 from ..domain.suggest import did_you_mean
 from .compensation import check_compensation
 from .job import Job
 from .project import SETTINGS_FILE, Project
+
+KEY_STORE = ("find", "make", "read", "destroy", "close")
+"""What a vault has to answer to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,28 @@ def load_catalog(project: Project) -> Catalog:
         except DefinitionError as error:
             broken.append(error)
     return Catalog(jobs, places, tuple(broken))
+
+
+def key_store(project: Project) -> str | KeyStore | None:
+    """Where the project's keys of personal fields are, as ``Store.open`` takes it.
+
+    Raises:
+        DefinitionError: the vault that storno.toml names cannot be loaded.
+    """
+    place = project.keys
+    if place is None or "://" in place:
+        return place
+    module, _, attribute = place.partition(":")
+    found = getattr(load_module(module, project.root, project.root), attribute, None)
+    if isinstance(found, type):
+        with _faults_named(place, ""):
+            found = found()
+    missing = [name for name in KEY_STORE if not callable(getattr(found, name, None))]
+    if missing:
+        raise DefinitionError(
+            f"personal.keys = {place!r} is no key store: it has no {', '.join(missing)}."
+        )
+    return cast("KeyStore", found)
 
 
 def find_job(project: Project, spec: str, *, current: Path) -> Job:

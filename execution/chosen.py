@@ -44,6 +44,8 @@ class Chosen(Careful):
             if self.ended:
                 return
             item = None if found.end else self._next(item, found)
+        if not self.set.flag:
+            self.not_found = tuple(self._missing)
         self.commit(lambda: self.stopped(self._outcome_text()))
 
     def _look(self, item: Item) -> Prepared | Trouble:

@@ -31,6 +31,7 @@ from .identity import this_worker
 from .job import Job
 from .journal import DeadLetterPlace, Journal, Store
 from .letters import Covered, Letter
+from .personal import Privacy
 from .plan import Item, Plan
 from .preparation import Feed
 from .results import Silent
@@ -167,7 +168,7 @@ class Working:
                     "meanwhile: look at it again, then edit it."
                 )
             first = letter.letter
-            edit, moves = self._edited(letter, changes, reason)
+            edit, moves = self._edited(journal, letter, changes, reason, dry_run=dry_run)
             if dry_run:
                 return self._with_outcome(journal, state, edit, moves)
             if edit.faults is not None:
@@ -177,20 +178,27 @@ class Working:
         raise ConflictError(f"somebody keeps changing dead letter {place.key}: edit it later.")
 
     def _edited(
-        self, letter: Letter, changes: Mapping[str, str], reason: str
+        self,
+        journal: Journal,
+        letter: Letter,
+        changes: Mapping[str, str],
+        reason: str,
+        *,
+        dry_run: bool,
     ) -> tuple[Edit, tuple[Event, ...]]:
         known = letter.letter
         if mailbox.is_of_reversal(letter.place):
             return _unchanged(letter), dead_letters.correct(known, b"", (), self.actor, reason)
-        before = payloads.values(known)
-        after = payloads.corrected(self.job, known, changes)
-        changed = payloads.changed_fields(self.job, mailbox.failure(letter), after)
-        encoded = payloads.encoded(after)
+        before = letter.values
+        after = payloads.corrected(self.job, letter, changes)
+        changed = payloads.changed_fields(self.job, letter, after)
+        privacy = Privacy.of(journal, self.job, lasting=not dry_run)
+        encoded = payloads.stored(letter, after, privacy)
         moves = dead_letters.correct(known, encoded, changed, self.actor, reason)
-        tried = _as_corrected(letter, moves)
-        drawn = draw_letters(self.job, self._no_chunk, [tried], 0, letter.place.partition)
+        tried = _as_corrected(letter, moves, after)
+        drawn = draw_letters(self.job, self._no_chunk, [tried], 0, letter.place.partition, privacy)
         failed = drawn.failures.get(0)
-        faults = failed.message if failed is not None else payloads.refusal(self.job, tried.letter)
+        faults = failed.message if failed is not None else payloads.refusal(self.job, tried)
         moved_to = None
         if failed is None and drawn.streams[0] != letter.stream:
             moved_to = drawn.keys[0]
@@ -212,8 +220,8 @@ class Working:
     ) -> Edit:
         if edit.faults is not None:
             return edit
-        letter = _as_corrected(edit.letter, moves)
-        preparer = self._preparer(journal, state, StopFlag())
+        letter = _as_corrected(edit.letter, moves, edit.after)
+        preparer = self._preparer(journal, state, StopFlag(), dry_run=True)
         try:
             with preparer.watchdog.watching():
                 (tried,) = try_out(journal, self.job, self._no_chunk, preparer, [letter])
@@ -243,10 +251,12 @@ class Working:
         runs.check_identity(state, self.job.identity)
         return state
 
-    def _preparer(self, journal: Journal, state: RunState, flag: StopFlag) -> LetterPreparer:
+    def _preparer(
+        self, journal: Journal, state: RunState, flag: StopFlag, *, dry_run: bool = False
+    ) -> LetterPreparer:
         parameters = self.job.parse_parameters(self.parameters)
         return LetterPreparer(
-            **parts(journal, self.job, self.run, parameters, state.attempt),
+            **parts(journal, self.job, self.run, parameters, state.attempt, dry_run=dry_run),
             rules=posting_rules(journal, self.job, self.chart),
             feed=Feed(self.job.source),
             partition="",
@@ -260,7 +270,7 @@ class Working:
         places: Sequence[DeadLetterPlace],
         flag: StopFlag,
     ) -> Retry:
-        preparer = self._preparer(journal, state, flag)
+        preparer = self._preparer(journal, state, flag, dry_run=True)
         try:
             with preparer.watchdog.watching():
                 letters = mailbox.read(journal, places)
@@ -329,17 +339,20 @@ class Working:
         )
 
 
-def _as_corrected(letter: Letter, moves: tuple[Event, ...]) -> Letter:
+def _as_corrected(letter: Letter, moves: tuple[Event, ...], row: dict[str, Any]) -> Letter:
     """The letter after its correction; as it is where that changes nothing."""
     known = letter.letter
     for event in moves:
         assert isinstance(event, RecordCorrected), "an edit is a correction"
         known = replace(known, status=dead_letters.Status.CORRECTED, correction=event)
-    return replace(letter, letter=known)
+    closed = tuple(
+        name for name in letter.closed if name in row and row[name] == letter.values[name]
+    )
+    return replace(letter, letter=known, values=row, closed=closed)
 
 
 def _unchanged(letter: Letter) -> Edit:
-    values = payloads.values(letter.letter)
+    values = letter.values
     return Edit(letter=letter, before=values, after=values, changed=())
 
 

@@ -14,8 +14,8 @@ from ..domain.record import (
     Standing,
     conflict_message,
     content_digest,
-    content_of,
     evolve,
+    same_content,
     standing,
 )
 from ..projections import ledger
@@ -152,15 +152,14 @@ def _standing(drawn: Drawn, index: int, state: RecordState) -> Standing:
     record = drawn.records[index]
     if record is None or (state.posting is None and state.in_doubt is None):
         return Standing.FREE
-    digest = content_digest(*content_of(record))
+    digest = content_digest(*drawn.content(index))
     place = (drawn.chunk.run.name, drawn.partition, drawn.ordinal(index))
-    return standing(state, record, digest, place)
+    same = same_content if drawn.sealing is None else drawn.sealing.same
+    return standing(state, record, digest, place, same)
 
 
 def _conflict(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
-    record = drawn.records[index]
-    assert record is not None, "only a valid record can conflict"
-    digest = content_digest(*content_of(record))
+    digest = content_digest(*drawn.content(index))
     return drawn.failed(
         index,
         "key-conflict",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,8 +21,9 @@ from ..domain.ids import (
     keyless_stream,
     record_names,
 )
-from ..domain.record import Record, encode_value
+from ..domain.record import Record, content_of, encode_value, plain_names
 from .job import Job
+from .personal import Privacy, Sealing, own_subject
 from .sources.base import Batch, Malformed
 
 MAX_PAYLOAD_CHARACTERS = 20_000
@@ -48,6 +49,7 @@ class Drawn:
         ordinals: given where the records are chosen ones, not consecutive.
         partition: of the input, whatever the chunk is called.
         hashed_keys: index to key, where the stream's name cannot hold it.
+        sealing: of their personal fields; None where there are none.
     """
 
     chunk: ChunkId
@@ -62,6 +64,7 @@ class Drawn:
     ordinals: Sequence[int] | None = None
     partition: str = ""
     hashed_keys: dict[int, str] = field(default_factory=dict)
+    sealing: Sealing | None = None
 
     def ordinal(self, index: int) -> int:
         """The record's number in its partition."""
@@ -77,13 +80,19 @@ class Drawn:
         """The key, where the stream's name cannot hold it."""
         return self.hashed_keys.get(index)
 
+    def content(self, index: int) -> tuple[bytes, str | None]:
+        """A valid record's fields as they are stored, and its digest where it does not follow."""
+        record = self.records[index]
+        assert record is not None, "only a valid record has content"
+        return content_of(record) if self.sealing is None else self.sealing.content(index, record)
+
     def failed(
         self, index: int, error: str, message: str, *, tries: int = 1, **more: Any
     ) -> RecordFailed:
         """The failure of the record at an index."""
         record = self.records[index]
         raw = record.__dict__ if record is not None else self.rows[index]
-        return RecordFailed(
+        event = RecordFailed(
             run=self.chunk.run.name,
             partition=self.partition,
             chunk=self.chunk.label,
@@ -97,6 +106,7 @@ class Drawn:
             tries=tries,
             **more,
         )
+        return event if self.sealing is None else self.sealing.failure(index, event)
 
 
 def draw(
@@ -108,8 +118,9 @@ def draw(
     partition: str,
     first_ordinal: int,
     ordinals: Sequence[int] | None = None,
+    privacy: Privacy | None = None,
 ) -> Drawn:
-    """Validate and name a batch's records."""
+    """Validate and name a batch's records; ``privacy`` is what their personal fields need."""
     drawn = Drawn(
         chunk, attempt, first_ordinal, [], [], [], {}, batch.rows, batch.location, ordinals,
         partition,
@@ -117,7 +128,41 @@ def draw(
     drawn.records = [None] * len(batch.rows)
     _validate(job, batch, drawn)
     _name(job, drawn)
+    if privacy is not None:
+        _seal(job, drawn, privacy)
     return drawn
+
+
+def _seal(job: Job, drawn: Drawn, privacy: Privacy) -> None:
+    """Seal what failed already, now that it is known whose keys are needed; then the rest."""
+    run, partition = drawn.chunk.run, drawn.partition
+    drawn.sealing = sealing = privacy.sealing(
+        drawn.records,
+        drawn.rows,
+        lambda index: own_subject(run.job, run.name, partition, drawn.ordinal(index)),
+    )
+    for index, failure in drawn.failures.items():
+        drawn.failures[index] = sealing.failure(index, failure)
+    if callable(job.key):
+        for index in range(len(drawn.records)):
+            _refuse_personal_key(drawn, sealing, index)
+
+
+def _refuse_personal_key(drawn: Drawn, sealing: Sealing, index: int) -> None:
+    """A key is stored as it is, and so must not be made of what is personal."""
+    if (
+        drawn.records[index] is None
+        or sealing.masked(index, drawn.keys[index]) == drawn.keys[index]
+    ):
+        return
+    drawn.failures[index] = drawn.failed(
+        index, "personal-key", "the key function makes the key of a personal field"
+    )
+    drawn.records[index] = None
+    drawn.keys[index] = ""
+    drawn.hashed_keys.pop(index, None)
+    drawn.streams[index] = keyless_stream(drawn.chunk.run, drawn.partition, drawn.ordinal(index))
+    drawn.failures[index] = msgspec.structs.replace(drawn.failures[index], key=None)
 
 
 def _validate(job: Job, batch: Batch, drawn: Drawn) -> None:
@@ -132,7 +177,7 @@ def _validate(job: Job, batch: Batch, drawn: Drawn) -> None:
     try:
         valid = job.validate_many(rows)
     except ValidationError as error:
-        faults = _faults(error)
+        faults = _faults(error, plain_names(job.model) if job.model.personal_fields else None)
         for position, message in faults.items():
             index = indexes[position]
             drawn.failures[index] = drawn.failed(index, "invalid-record", message)
@@ -146,13 +191,19 @@ def _validate(job: Job, batch: Batch, drawn: Drawn) -> None:
         drawn.records[index] = record
 
 
-def _faults(error: ValidationError) -> dict[int, str]:
-    """Position in the validated list to everything that is wrong with that record."""
+def _faults(error: ValidationError, quotable: Collection[str] | None) -> dict[int, str]:
+    """Position in the validated list to everything that is wrong with that record.
+
+    Args:
+        quotable: what the input calls the fields whose values may be quoted; None for all.
+    """
     faults: dict[int, list[str]] = {}
     for fault in error.errors(include_url=False, include_context=False):
         position, *path = fault["loc"]
         where = ".".join(map(str, path)) or "record"
-        given = "" if fault["type"] == "missing" else f" (got {_short(fault['input'])})"
+        may_quote = quotable is None or (bool(path) and path[0] in quotable)
+        quotes = may_quote and fault["type"] != "missing"
+        given = f" (got {_short(fault['input'])})" if quotes else ""
         faults.setdefault(int(position), []).append(f"{where}: {fault['msg']}{given}")
     return {position: "; ".join(messages) for position, messages in faults.items()}
 

@@ -334,6 +334,11 @@ def _check_names(job: Job) -> None:
             f"job {job.name}: key field {missing!r} is not in {job.model.__name__}, "
             f"which has {', '.join(fields)}."
         )
+    for personal in [name for name in names if name in job.model.personal_fields]:
+        raise DefinitionError(
+            f"job {job.name}: key field {personal!r} is personal, and a key is stored as it "
+            "is, for good: name a field that says nothing by itself, such as a number."
+        )
     for summed in job.controls.sums if job.controls else ():
         if summed not in fields:
             raise DefinitionError(f"job {job.name}: controls sum {summed!r}, which is no field.")

@@ -6,7 +6,7 @@ another try when the database does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,17 +35,19 @@ from ..domain.run import RunState
 from ..domain.seal import NewEvents
 from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
-from ..storage.engine import is_aborted, place, writer
+from ..storage.engine import answer, is_aborted, place, writer
 from ..storage.log import PAGE, Row
 from ..storage.queries import DeadLetterPlace
 from ..storage.queries.postings import PostingCommit, posting_commits
 from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
+from ..storage.tree import roots_at
 from . import retrying
 from .sealing import Sealed
 
 if TYPE_CHECKING:
     from ..domain.record import RecordState
+    from ..domain.subject import KeyStore
 
 __all__ = [
     "Checkpointer",
@@ -220,6 +222,17 @@ class Journal:
         with self.talking():
             return self._log.read_streams(list(dict.fromkeys(streams)))
 
+    def commits(self) -> int:
+        """How many the log holds."""
+        with self.talking():
+            head = self._log.head()
+        return head.number if head else 0
+
+    def roots(self, sizes: Collection[int]) -> dict[int, bytes]:
+        """The roots of the log's tree when it had these sizes."""
+        with self.talking():
+            return roots_at(self._log, sizes)
+
     def position(self) -> int:
         """Of the log's last event; 0 where there is none."""
         with self.talking():
@@ -294,6 +307,11 @@ class Journal:
             )
         stored = (rows[0].topic, rows[0].state) if rows else None
         return stored == (events.topics[index], events.states[index])
+
+    @property
+    def keys(self) -> KeyStore:
+        """Of the personal fields; what is asked of it is asked in ``talking``."""
+        return self._store.keys
 
     def append(
         self,
@@ -401,7 +419,7 @@ def translate(error: sa.exc.DBAPIError, where: str = "") -> StoreError | sa.exc.
     Args:
         where: the place of the store, for the message.
     """
-    message = " ".join(str(error.orig).split()).rstrip(".")
+    message = answer(error)
     store = f"the store at {where}" if where else "the database"
     if _may_pass(error):
         return StoreUnavailableError(

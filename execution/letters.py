@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..domain import run as runs
 from ..domain.dead_letter import DeadLetter, Status
@@ -13,6 +14,7 @@ from ..domain.events import ChunkCompleted, RecordFailed
 from ..domain.ids import RunId, record_stream
 from ..domain.run import RunState
 from . import retrying
+from .ciphers import Opener
 from .holding import refuse_if_held, refuse_if_tried
 from .journal import DeadLetterPlace, Journal
 
@@ -25,11 +27,17 @@ class Letter:
         place: which record of which run, and the stream it is in.
         version: of that stream.
         letter: what the stream says of it.
+        values: what is to be tried: a row as the source gave it, or the record's fields.
+        failed_values: what failed.
+        closed: the fields of ``values`` that cannot be read, because somebody was forgotten.
     """
 
     place: DeadLetterPlace
     version: int
     letter: DeadLetter
+    values: Any
+    failed_values: Any
+    closed: tuple[str, ...] = ()
 
     @property
     def ordinal(self) -> int:
@@ -62,15 +70,28 @@ def read(journal: Journal, places: Sequence[DeadLetterPlace]) -> list[Letter]:
     places = retrying.store_call(lambda: _anew(journal, places))
     streams = [place.stream for place in places]
     found = retrying.store_call(lambda: journal.dead_letters(streams))
-    letters = []
+    known_letters = []
     for place in places:
         version, known = found[place.stream]
         run = place.run if is_of_reversal(place) else RunId.parse(place.run).name
         letter = known[run, place.partition, place.ordinal]
         if place.state == Status.RESOLVED:  # a later pass went through, which no stream need tell
             letter = replace(letter, status=Status.RESOLVED)
-        letters.append(Letter(place, version, letter))
-    return _with_doubts(journal, letters)
+        known_letters.append((place, version, letter))
+    return _with_doubts(journal, _opened(journal, known_letters))
+
+
+def _opened(
+    journal: Journal, known: Sequence[tuple[DeadLetterPlace, int, DeadLetter]]
+) -> list[Letter]:
+    """The letters with what they hold."""
+    opener = Opener(journal)
+    tried = opener.documents([bytes(letter.payload) for _, _, letter in known])
+    failed = opener.documents([bytes(letter.failed_payload) for _, _, letter in known])
+    return [
+        Letter(*each, now.values, before.values, now.closed)
+        for each, now, before in zip(known, tried, failed, strict=True)
+    ]
 
 
 def _anew(journal: Journal, places: Sequence[DeadLetterPlace]) -> list[DeadLetterPlace]:

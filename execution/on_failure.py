@@ -53,7 +53,8 @@ def on_failure(
     if job.on_failure != "reverse":
         return None
     as_of = journal.position()
-    plan = make_plan(journal, Request(str(run), Scope(), policy.form_for()), job, as_of=as_of)
+    request = Request(str(run), Scope(), policy.form_for())
+    plan = make_plan(journal, request, job, as_of=as_of, year_begins=policy.first_month)
     if not plan.reversible:
         return None
     approvals = 0 if job.on_failure_approved else policy.approvals_for(plan.debits())

@@ -8,15 +8,15 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from pydantic import AliasChoices
 
-from ..domain.dead_letter import DeadLetter
 from ..domain.errors import UsageError
 from ..domain.events import RecordFailed
-from ..domain.record import Record, encode_value
+from ..domain.record import Record, encode_value, spellings
 from ..domain.suggest import did_you_mean
 from .draw import CUT, MAX_PAYLOAD_CHARACTERS
 from .job import Job
+from .letters import Letter
+from .personal import Privacy, own_subject
 
 RAW = "invalid-record"
 """The error of a record whose payload is what was read; of any other it is what it was made of."""
@@ -24,24 +24,19 @@ RAW = "invalid-record"
 _CUT = re.compile(CUT.format(r"\d+") + "$")
 
 
-def values(letter: DeadLetter) -> Any:
-    """What is to be tried: a row as the source gave it, or the record's fields."""
-    return json.loads(bytes(letter.payload))
-
-
 def names(job: Job) -> dict[str, tuple[str, ...]]:
     """The record's fields, and what the input may call each."""
-    found = {}
-    for name, field in job.model.model_fields.items():
-        given = field.validation_alias if field.validation_alias is not None else field.alias
-        choices = given.choices if isinstance(given, AliasChoices) else [given]
-        found[name] = (name, *(each for each in choices if isinstance(each, str) and each != name))
-    return found
+    return spellings(job.model)
 
 
-def refusal(job: Job, letter: DeadLetter) -> str | None:
+def refusal(job: Job, letter: Letter) -> str | None:
     """Why it cannot be tried as it is, and what to do; None where it can."""
-    row = values(letter)
+    row = letter.values
+    if letter.closed:
+        return (
+            f"its {', '.join(letter.closed)} cannot be read: forgotten, or without its key. Set it "
+            "with 'storno dead-letters edit' where you may, or discard it"
+        )
     known = {each for every in names(job).values() for each in every}
     if not isinstance(row, dict) or not known.intersection(row):
         return (
@@ -65,19 +60,17 @@ def _is_cut(value: Any) -> bool:
     return isinstance(value, list) and any(map(_is_cut, value))
 
 
-def strays(letter: DeadLetter, record: Record) -> list[str]:
+def strays(letter: Letter, record: Record) -> list[str]:
     """Fields that are not what they were when they are validated once more.
 
     A record that failed after it was validated is known by its fields. A model that converts
     what it reads, such as cents to euros, would convert them twice.
     """
-    failed = letter.failed
-    if not isinstance(failed, RecordFailed) or failed.error == RAW:
+    failed, correction = letter.letter.failed, letter.letter.correction
+    before = letter.failed_values
+    if not isinstance(failed, RecordFailed) or failed.error == RAW or not isinstance(before, dict):
         return []
-    before = json.loads(bytes(failed.payload))
-    if not isinstance(before, dict):
-        return []
-    changed: Collection[str] = letter.correction.changed if letter.correction is not None else ()
+    changed: Collection[str] = correction.changed if correction is not None else ()
     now = json.loads(encode_value(record.__dict__))
     return [
         name
@@ -86,14 +79,13 @@ def strays(letter: DeadLetter, record: Record) -> list[str]:
     ]
 
 
-def corrected(job: Job, letter: DeadLetter, changes: Mapping[str, str]) -> dict[str, Any]:
+def corrected(job: Job, letter: Letter, changes: Mapping[str, str]) -> dict[str, Any]:
     """The row with some fields set; each stays under the name that it had there.
 
     Raises:
         UsageError: a name is none of the record's fields.
     """
-    row = values(letter)
-    row = dict(row) if isinstance(row, dict) else {}
+    row = dict(letter.values) if isinstance(letter.values, dict) else {}
     known = names(job)
     spelled = {each: every for every in known.values() for each in every}
     for name, value in changes.items():
@@ -109,10 +101,9 @@ def corrected(job: Job, letter: DeadLetter, changes: Mapping[str, str]) -> dict[
     return row
 
 
-def changed_fields(job: Job, failed: RecordFailed, row: Mapping[str, Any]) -> tuple[str, ...]:
+def changed_fields(job: Job, letter: Letter, row: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields in which a row is not what failed, by their own names, as the record has them."""
-    before = json.loads(bytes(failed.payload))
-    before = before if isinstance(before, dict) else {}
+    before = letter.failed_values if isinstance(letter.failed_values, dict) else {}
     return tuple(
         name for name, every in names(job).items() if _value(before, every) != _value(row, every)
     )
@@ -122,6 +113,16 @@ def _value(row: Mapping[str, Any], spelled: tuple[str, ...]) -> Any:
     return next((row[each] for each in spelled if each in row), None)
 
 
-def encoded(row: Mapping[str, Any]) -> bytes:
-    """The row as it is stored."""
-    return bytes(msgspec.Raw(encode_value(row)))
+def stored(letter: Letter, row: dict[str, Any], privacy: Privacy | None) -> bytes:
+    """A corrected row as it is stored; where nothing is changed, as it is stored already.
+
+    What is sealed once more looks different each time.
+    """
+    if row == letter.values:
+        return bytes(letter.letter.payload)
+    encoded = encode_value(row)
+    if privacy is None:
+        return encoded
+    failed = letter.letter.failed
+    own = own_subject(letter.place.job, failed.run, failed.partition, failed.ordinal)
+    return bytes(privacy.sealing([None], [row], lambda _: own).payload(0, msgspec.Raw(encoded)))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from ..compensations.plan import Blocker, Plan, Request
 from ..domain.events import RecordSucceeded
 from ..domain.ids import RunId, key_of, record_stream
+from ..domain.money import format_minor
 from ..domain.period import PERIODS
-from ..domain.reversal import PlanChangedError, ReversalRequested
+from ..domain.reversal import MovedEntries, NetLine, PlanChangedError, ReversalRequested
 from . import retrying
 from .doubts import doubts
 from .job import Job
 from .journal import Journal
 from .postings import Changed, Posting, Postings
+
+DIFFERENCES_NAMED = 5
+"""So many accounts are named on which a plan's net effect has changed."""
 
 
 def make_plan(
@@ -23,6 +27,7 @@ def make_plan(
     *,
     own: str | None = None,
     as_of: int | None = None,
+    year_begins: int = 1,
 ) -> Plan:
     """What a reversal would do now.
 
@@ -31,11 +36,12 @@ def make_plan(
         job: the run's job, whose handlers undo effects; None where it is not to be had.
         own: the reversal that this is the plan of: its own progress is left out.
         as_of: only of what was posted up to this position of the log.
+        year_begins: the number of the month in which a fiscal year begins.
 
     Raises:
         UsageError: a condition names no field of the records.
     """
-    return _planned(journal, request, job, own, as_of)
+    return _planned(journal, request, job, own, as_of, year_begins=year_begins)
 
 
 def digest_now(journal: Journal, request: Request, job: Job | None, *, own: str) -> str:
@@ -67,8 +73,8 @@ def refuse_changed_plan(
     if _stands_as_requested(journal, request, requested, job):
         return
     if digest_now(journal, request, job, own=name) != requested.digest:
-        plan = make_plan(journal, request, job, own=name)
-        raise PlanChangedError(f"reversal {name} was not begun: {_difference(plan, requested)}")
+        difference = what_changed(journal, name, request, requested, job)
+        raise PlanChangedError(f"reversal {name} was not begun: {difference}")
 
 
 def _stands_as_requested(
@@ -86,7 +92,19 @@ def _stands_as_requested(
     return not touched
 
 
-def _difference(plan: Plan, asked: ReversalRequested) -> str:
+def what_changed(
+    journal: Journal,
+    name: str,
+    request: Request,
+    asked: ReversalRequested,
+    job: Job | None,
+) -> str:
+    """How what a reversal would do now differs from what was requested, for a person.
+
+    Args:
+        job: as in ``make_plan``.
+    """
+    plan = make_plan(journal, request, job, own=name)
     parts = []
     if (plan.reversible, plan.blocked) != (asked.records, asked.blocked):
         parts.append(
@@ -94,9 +112,37 @@ def _difference(plan: Plan, asked: ReversalRequested) -> str:
             f"{plan.blocked:,} cannot be, not {asked.blocked:,}"
         )
     if plan.net_lines() != asked.net:
-        parts.append("its net effect on the accounts is another one")
-    what = "; ".join(parts) or "other records, or other posting dates, than were requested"
+        parts.append(f"its net effect would be {_net_differences(plan.net_lines(), asked.net)}")
+    if plan.moved() != asked.moves:
+        parts.append(f"it would move {_moves(plan.moved())}, not {_moves(asked.moves)}")
+    what = "; ".join(parts) or "it would take back other records, or other postings of them"
     return f"what it would do has changed since it was requested: {what}. Plan it anew."
+
+
+def _net_differences(now: Sequence[NetLine], then: Sequence[NetLine]) -> str:
+    """The accounts on which a net effect is another one; a few are named."""
+    sums: dict[tuple[str, str, str, int], list[tuple[int, int]]] = {}
+    for index, lines in enumerate((now, then)):
+        for line in lines:
+            key = (line.book, line.account, line.currency, line.exponent)
+            sums.setdefault(key, [(0, 0), (0, 0)])[index] = (line.debit, line.credit)
+    differ = [
+        f"{account} {currency} {_sides(is_now, exponent)}, not {_sides(was, exponent)}"
+        for (_, account, currency, exponent), (is_now, was) in sorted(sums.items())
+        if is_now != was
+    ]
+    more = f" and {len(differ) - DIFFERENCES_NAMED:,} more" if differ[DIFFERENCES_NAMED:] else ""
+    return " / ".join(differ[:DIFFERENCES_NAMED]) + more
+
+
+def _sides(sums: tuple[int, int], exponent: int) -> str:
+    debit, credit = (format_minor(minor, exponent) for minor in sums)
+    return f"debit {debit} and credit {credit}"
+
+
+def _moves(moves: Sequence[MovedEntries]) -> str:
+    named = [f"{each.entries:,} of {each.period} to {each.to}" for each in moves]
+    return " and ".join(named) or "no entries"
 
 
 def _planned(
@@ -106,10 +152,11 @@ def _planned(
     own: str | None,
     as_of: int | None = None,
     *,
+    year_begins: int = 1,
     in_haste: bool = False,
 ) -> Plan:
     run = RunId.parse(request.run)
-    plan = Plan(request, journal.calendar())
+    plan = Plan(request, journal.calendar(), year_begins)
     postings = Postings(journal, run, request.scope, as_of, in_haste=in_haste)
     found: set[str] = set()
     for batch in postings.batches():

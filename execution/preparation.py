@@ -19,6 +19,7 @@ from .decide import AsNew, Decided
 from .draw import Drawn, describe, draw
 from .isolation import Isolated
 from .job import Job
+from .personal import Privacy
 from .plan import Item
 from .signals import StopFlag
 from .sources.base import Batch, Reader, Source
@@ -127,6 +128,7 @@ class Preparer:
         isolated: calls it in a child process, for a chunk that keeps killing its worker.
         clock: monotonic seconds, for chunks that close by time.
         flag: set when the attempt is to stop.
+        privacy: what the personal fields of records need; None where there are none.
         last_read: the batch of the last read that succeeded.
     """
 
@@ -142,6 +144,7 @@ class Preparer:
     clock: Callable[[], float]
     flag: StopFlag
     chunk_seconds: float | None = None
+    privacy: Privacy | None = None
     last_read: Batch | None = None
 
     def follow(self, calendar: Calendar) -> None:
@@ -230,10 +233,12 @@ class Preparer:
     def _settled(self, item: Item, batch: Batch, tries: int) -> tuple[AsNew, int]:
         """The batch's records, settled as new, and how many of them belong to the chunk."""
         settled, is_full = AsNew(), self.is_full(item)
+        # The keys of persons are asked for as often as records are drawn: once for a chunk.
+        size = SLICE if self.privacy is None else max(len(batch.rows), 1)
         read = 0
         with self._watchdog_of(item).guarding():
             while read < len(batch.rows):
-                part = batch.slice(read, read + SLICE)
+                part = batch.slice(read, read + size)
                 drawn = self._draw(item, part, item.first_ordinal + read)
                 outcomes = self._work(item, drawn, tries).until(is_full)
                 settled.add(drawn.streams[: len(outcomes)], outcomes)
@@ -301,6 +306,7 @@ class Preparer:
             attempt=self.attempt,
             partition=self.partition,
             first_ordinal=first_ordinal,
+            privacy=self.privacy,
         )
 
     def _work(self, item: Item, drawn: Drawn, tries: int) -> Work:
@@ -355,4 +361,5 @@ def choose(drawn: Drawn, keys: Collection[str]) -> Drawn:
         [drawn.ordinal(index) for index in kept],
         drawn.partition,
         {at: drawn.keys[index] for at, index in enumerate(kept) if index in drawn.hashed_keys},
+        None if drawn.sealing is None else drawn.sealing.chosen(kept),
     )

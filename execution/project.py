@@ -11,23 +11,31 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..domain.access import Role, Roles, actor_name
+from ..domain.account_names import ROOTS, AccountNames
 from ..domain.entry import Chart
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.policy import ReversalPolicy
 from ..domain.reversal import Form
 from ..domain.suggest import did_you_mean
 
+if TYPE_CHECKING:
+    from .checkpoints import Checkpoints
+
 SETTINGS_FILE = "storno.toml"
 DEFAULT_STORE = "sqlite:///storno.db"
 STORE_VARIABLE = "STORNO_STORE"
 
+_ATTRIBUTE = re.compile(r"[\w.]+:\w+")
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)")
+
+Written = Annotated[str, Field(min_length=1)]
+"""Text that may be left out, and not left empty."""
 
 
 class _Table(BaseModel):
@@ -56,6 +64,33 @@ class ReversalSettings(_Table):
     above: dict[str, Any] | None = None
     reasons: tuple[str, ...] | None = None
     form: str | None = None
+    year_begins: StrictInt | None = None
+
+
+class CheckpointSettings(_Table):
+    """``[checkpoints]``: what ``Checkpoints`` holds, which also checks the values."""
+
+    folder: Written | None = None
+    git: Written | None = None
+    url: Written | None = None
+    sign: Written | None = None
+    timestamp: Written | None = None
+
+
+class PersonalSettings(_Table):
+    """``[personal]``: where the keys of personal fields are, a URL or ``module:attribute``."""
+
+    keys: str | None = None
+
+
+class ExportSettings(_Table):
+    """``[export]``: which accounts (names or shell patterns) belong below each root elsewhere."""
+
+    assets: tuple[str, ...] = ()
+    liabilities: tuple[str, ...] = ()
+    equity: tuple[str, ...] = ()
+    income: tuple[str, ...] = ()
+    expenses: tuple[str, ...] = ()
 
 
 class Settings(_Table):
@@ -67,6 +102,9 @@ class Settings(_Table):
         chart: accounts and books; empty ones allow any.
         roles: who may do what; without any, everybody may do everything.
         reversals: what reversals ask for, where a job does not say otherwise.
+        checkpoints: where checkpoints of the log are kept, taken as runs end.
+        personal: where the keys of personal fields are.
+        export: where accounts stand in other programs' books.
     """
 
     store: str | None = None
@@ -74,12 +112,18 @@ class Settings(_Table):
     chart: ChartSettings = ChartSettings()
     roles: RoleSettings = RoleSettings()
     reversals: ReversalSettings = ReversalSettings()
+    checkpoints: CheckpointSettings | None = None
+    personal: PersonalSettings = PersonalSettings()
+    export: ExportSettings = ExportSettings()
 
 
 _TABLES: dict[str, type[BaseModel]] = {
     "chart": ChartSettings,
     "roles": RoleSettings,
     "reversals": ReversalSettings,
+    "checkpoints": CheckpointSettings,
+    "personal": PersonalSettings,
+    "export": ExportSettings,
 }
 
 
@@ -153,6 +197,26 @@ class Project:
         return _policy(self.settings.reversals)
 
     @property
+    def checkpoints(self) -> Checkpoints | None:
+        """Where checkpoints are kept; None where none are taken."""
+        return _checkpoints(self.settings.checkpoints, self.root)
+
+    @property
+    def keys(self) -> str | None:
+        """Where the keys of personal fields are: a URL or ``module:attribute``; None: by default.
+
+        A relative SQLite path starts at the project's folder.
+        """
+        place = self.settings.personal.keys
+        return _anchored(place, self.root) if place is not None and "://" in place else place
+
+    @property
+    def account_names(self) -> AccountNames:
+        """What accounts are called in other programs."""
+        table = self.settings.export
+        return AccountNames({root: getattr(table, root.lower()) for root in ROOTS})
+
+    @property
     def values(self) -> tuple[Setting, ...]:
         """Every setting with its origin, as ``storno doctor`` lists them."""
         chart = self.settings.chart
@@ -164,6 +228,9 @@ class Project:
             self._listed("chart.books", chart.books, chart),
             *self._of_roles(),
             *self._of_reversals(),
+            *self._of_checkpoints(),
+            *self._of_personal(),
+            *self._of_export(),
         )
 
     def _of_roles(self) -> Iterator[Setting]:
@@ -183,6 +250,25 @@ class Project:
             yield self._listed("reversals.above", limits, table)
         yield self._listed("reversals.reasons", policy.codes, table)
         yield self._listed("reversals.form", (policy.form_for(),), table)
+        yield self._listed("reversals.year_begins", (str(policy.first_month),), table)
+
+    def _of_checkpoints(self) -> Iterator[Setting]:
+        table = self.settings.checkpoints
+        if table is None:
+            yield Setting("checkpoints", "none are taken", "default")
+            return
+        for key in sorted(table.model_fields_set):
+            value = without_password(getattr(table, key))
+            yield Setting(f"checkpoints.{key}", value, SETTINGS_FILE)
+
+    def _of_personal(self) -> Iterator[Setting]:
+        if self.keys is not None:
+            yield Setting("personal.keys", without_password(self.keys), SETTINGS_FILE)
+
+    def _of_export(self) -> Iterator[Setting]:
+        table = self.settings.export
+        for key in sorted(table.model_fields_set):
+            yield self._listed(f"export.{key}", getattr(table, key), table, empty="none")
 
     def _listed(
         self, name: str, values: tuple[str, ...], table: BaseModel, empty: str = "any"
@@ -201,6 +287,8 @@ def read_settings(file: Path) -> Settings:
     try:
         _roles(settings.roles)
         _policy(settings.reversals)
+        _checkpoints(settings.checkpoints, file.parent)
+        _check_keys(settings.personal.keys)
     except UsageError as error:
         raise DefinitionError(f"{file}: {error}") from None
     return settings
@@ -235,7 +323,33 @@ def _policy(table: ReversalSettings) -> ReversalPolicy:
         above=table.above,
         reasons=table.reasons,
         form=cast("Form | None", table.form),  # the policy refuses what is none
+        year_begins=table.year_begins,
     )
+
+
+def _checkpoints(table: CheckpointSettings | None, root: Path) -> Checkpoints | None:
+    if table is None:
+        return None
+    from .checkpoints import Checkpoints  # brings the store's drivers along
+
+    def under_root(path: str | None) -> Path | None:
+        return None if path is None else Path(os.path.abspath(root / path))
+
+    return Checkpoints(
+        folder=under_root(table.folder),
+        git=under_root(table.git),
+        url=table.url,
+        sign=under_root(table.sign),
+        timestamp=table.timestamp,
+    )
+
+
+def _check_keys(place: str | None) -> None:
+    if place is not None and "://" not in place and not _ATTRIBUTE.fullmatch(place):
+        raise UsageError(
+            f"personal.keys: {place!r} is neither a URL, such as sqlite:///keys.db, nor the vault "
+            "that you name as module:attribute."
+        )
 
 
 def without_password(url: str) -> str:

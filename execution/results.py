@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..domain.errors import ConflictError
-from ..domain.events import Counts
+from ..domain.events import Counts, RecordFailed
 from ..domain.ids import RunId
 
 
@@ -45,6 +46,8 @@ class RunResult:
         noop: whether there was nothing to do.
         totals: currency to minor units debited by the run.
         interrupted: whether a signal stopped it.
+        not_found: of the keys that were chosen those that no record has.
+        failures: where it was only tried out, the first thousand records that would fail, by key.
     """
 
     run: RunId
@@ -57,6 +60,8 @@ class RunResult:
     noop: bool = False
     totals: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
+    not_found: tuple[str, ...] = ()
+    failures: Sequence[tuple[str, RecordFailed]] = ()
 
 
 class Observer(Protocol):

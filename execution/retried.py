@@ -29,6 +29,7 @@ from .draw import Drawn, draw
 from .job import Job
 from .journal import DeadLetterPlace
 from .letters import Letter, failure
+from .personal import Privacy
 from .plan import Item
 from .preparation import Extent, Prepared, Preparer
 from .sealing import seal
@@ -101,7 +102,9 @@ class LetterPreparer(Preparer):
         """Validate the letters' records, the first ``limit`` of them; none is chosen by key."""
         del keys
         chosen = self.letters[:limit]
-        drawn = draw_letters(self.job, item.chunk, chosen, self.attempt, self.partition)
+        drawn = draw_letters(
+            self.job, item.chunk, chosen, self.attempt, self.partition, self.privacy
+        )
         return Prepared(
             item=item,
             read=len(chosen),
@@ -117,23 +120,28 @@ class LetterPreparer(Preparer):
 
 
 def draw_letters(
-    job: Job, chunk: ChunkId, letters: Sequence[Letter], attempt: int, partition: str
+    job: Job,
+    chunk: ChunkId,
+    letters: Sequence[Letter],
+    attempt: int,
+    partition: str,
+    privacy: Privacy | None,
 ) -> Drawn:
     """Validate and name the letters' records as the source's would be.
 
     What is not valid stays in its stream; what is has the stream of the key that it has now.
     """
-    rows = [payloads.values(each.letter) for each in letters]
+    rows = [each.values for each in letters]
     batch = Batch(rows, False, {}, None, True, lambda index: failure(letters[index]).location)
     ordinals = [each.ordinal for each in letters]
     first = ordinals[0]
     drawn = draw(
         job, chunk, batch, attempt=attempt, partition=partition, first_ordinal=first,
-        ordinals=ordinals,
+        ordinals=ordinals, privacy=privacy,
     )  # fmt: skip
     for index, each in enumerate(letters):
         record = drawn.records[index]
-        if record is not None and (stray := payloads.strays(each.letter, record)):
+        if record is not None and (stray := payloads.strays(each, record)):
             drawn.records[index] = None
             drawn.failures[index] = drawn.failed(
                 index,
@@ -356,7 +364,7 @@ def sort_out(job: Job, found: Sequence[Letter]) -> tuple[list[Letter], list[Trie
     for each in found:
         if not each.letter.waits:
             continue
-        why = payloads.refusal(job, each.letter)
+        why = payloads.refusal(job, each)
         if why is None:
             letters.append(each)
         else:

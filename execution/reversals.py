@@ -32,7 +32,7 @@ from .identity import resolve_actor
 from .job import Job
 from .journal import Journal, Store
 from .plan import PARTITION
-from .planning import digest_now, make_plan, undoes, why_nothing
+from .planning import digest_now, make_plan, undoes, what_changed, why_nothing
 from .sealing import seal
 
 SUBMIT_TRIES = 10
@@ -46,6 +46,7 @@ def plan_reversal(
     form: Form = "black",
     date: dt.date | None = None,
     job: Job | None = None,
+    year_begins: int = 1,
 ) -> Plan:
     """What taking back postings of a run would do; writes nothing.
 
@@ -56,15 +57,24 @@ def plan_reversal(
         date: the posting date of all reversing entries; the originals' where not given, or the
             first open day after them.
         job: the run's; needed where its records had effects.
+        year_begins: the number of the month in which a fiscal year begins.
 
     Raises:
         NotFoundError: there is no such run, or it has no such chunk.
         UsageError: a condition names no field.
     """
-    return _plan(Journal(store), Request(str(run), scope or Scope(), form, date), job)
+    request = Request(str(run), scope or Scope(), form, date)
+    return _plan(Journal(store), request, job, year_begins=year_begins)
 
 
-def _plan(journal: Journal, request: Request, job: Job | None, *, as_of: int | None = None) -> Plan:
+def _plan(
+    journal: Journal,
+    request: Request,
+    job: Job | None,
+    *,
+    as_of: int | None = None,
+    year_begins: int,
+) -> Plan:
     run, chunks = RunId.parse(request.run), request.scope.chunks
     if journal.run(run).status is Status.NEW:
         raise NotFoundError(f"there is no run {run}: see 'storno runs'.")
@@ -72,7 +82,7 @@ def _plan(journal: Journal, request: Request, job: Job | None, *, as_of: int | N
     if unknown:
         named = ", ".join(map(str, sorted(unknown)))
         raise NotFoundError(f"run {run} has no chunk {named}: see 'storno show {run} --chunks'.")
-    return make_plan(journal, request, job, as_of=as_of)
+    return make_plan(journal, request, job, as_of=as_of, year_begins=year_begins)
 
 
 def posting_run(store: Store, job: str, keys: Sequence[str]) -> RunId:
@@ -90,7 +100,8 @@ def posting_run(store: Store, job: str, keys: Sequence[str]) -> RunId:
         state = states.get(stream)
         if state is None or not state.posting_version:
             raise NotFoundError(
-                f"record {key!r} of job {job} was never posted: see 'storno audit trail {job} KEY'."
+                f"record {key!r} of job {job} was never posted: see 'storno runs --job {job}', and "
+                "'storno dead-letters list' for what failed."
             )
         row = journal.event(stream, state.posting_version)
         event = decode(row.topic, row.state)
@@ -139,7 +150,7 @@ def submit_reversal(
         raise UsageError("a reversal needs a reason in words: add --reason TEXT.")
     journal = Journal(store)
     as_of = journal.position()
-    plan = _plan(journal, request, job, as_of=as_of)
+    plan = _plan(journal, request, job, as_of=as_of, year_begins=policy.first_month)
     if digest is not None and digest != plan.digest:
         raise PlanChangedError(
             "what the reversal would do has changed since it was planned: plan it anew."
@@ -184,6 +195,8 @@ def requested(
         approvals=approvals,
         actor=actor,
         undoes=undoes,
+        moves=plan.moved(),
+        other_years=plan.other_years,
     )
 
 
@@ -195,12 +208,21 @@ def approve_reversal(
     Raises:
         NotFoundError: there is no such reversal.
         NotAllowedError: it does not wait for approval, or the approver requested it.
-        PlanChangedError: what it would do has changed.
+        PlanChangedError: what it would do has changed; says what.
     """
     journal = Journal(store)
     state = existing(journal, name)
-    digest = digest_now(journal, request_of(state), job, own=name)
-    return _append(journal, name, state, reversals.approve(state, resolve_actor(actor), digest))
+    request, who = request_of(state), resolve_actor(actor)
+    digest = digest_now(journal, request, job, own=name)
+    try:
+        moves = reversals.approve(state, who, digest)
+    except PlanChangedError:
+        assert state.requested is not None, "what was not requested is not found"
+        difference = what_changed(journal, name, request, state.requested, job)
+        raise PlanChangedError(
+            f"reversal {name} was not approved: {difference} And reject this one."
+        ) from None
+    return _append(journal, name, state, moves)
 
 
 def reject_reversal(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from ..domain.dead_letter import of_reversal
 from ..domain.errors import (
     ConflictError,
     ExpectationFailedError,
+    StoreError,
     StoreUnavailableError,
     StornoError,
     StreamConflictError,
@@ -39,6 +40,7 @@ from ..domain.ids import ChunkId, ReversalId, RunId
 from ..domain.period import Calendar
 from ..domain.reversal import (
     ReversalCompleted,
+    ReversalFailed,
     ReversalState,
     ReversalStatus,
     ReversalStopped,
@@ -177,7 +179,7 @@ class Execution:
             with Hold(self.journal, reversal, attempt, str(worker), self.lease_seconds) as hold:
                 state = self._begin(state, moves)
                 hold.begin()
-                state = self._work(state)
+                state = self._work_or_fail(state)
         else:
             self._count_on()
         return ReversalResult(
@@ -214,16 +216,27 @@ class Execution:
             state = reversals.evolve(state, move)
         return state
 
+    def _work_or_fail(self, state: ReversalState) -> ReversalState:
+        """Work, and write down what keeps it from going on."""
+        try:
+            return self._work(state)
+        except (FencedError, StoreError):
+            raise  # another worker writes down how it goes on; or nobody can
+        except StornoError as error:
+            code, attempt = type(error).__name__, state.attempt
+            failed = ReversalFailed(attempt=attempt, error=code, message=str(error))
+            with suppress(StornoError):
+                event = Recorded(ReversalId(self.name).stream, state.version + 1, failed)
+                self.journal.append_once(seal([event]))
+            raise
+
     def _work(self, state: ReversalState) -> ReversalState:
         self.state = state
         retrying.store_call(self._count_on)
         started = self.observer.started
         started(self.run, state.attempt, state.attempt > 1, self.requested.records, self.reversed)
         postings = Postings(self.journal, self.run, self.request.scope, self.requested.as_of)
-        with (
-            Committer(self.journal) as committer,
-            self._undoer() as undoer,
-        ):
+        with Committer(self.journal) as committer, self._undoer() as undoer:
             self.taking = TakingBack(
                 self.name,
                 state.attempt,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domain import run as runs
@@ -101,8 +101,9 @@ class Starting:
         try:
             if self.options.dry_run:
                 with setting.preparer.watchdog.watching():
-                    tally = try_out(setting)
-                return self._result(setting.state, "dry-run", tally, began, setting.flag)
+                    tried = try_out(setting)
+                result = self._result(setting.state, "dry-run", tried.tally, began, setting.flag)
+                return replace(result, failures=tried.failures)
             return self._hold_and_work(setting, before, moves, began)
         finally:
             setting.preparer.isolated.close()
@@ -135,7 +136,8 @@ class Starting:
         if status is Status.REVERSING and attempt.state.reversal is not None:
             self._take_back(attempt.state.reversal, setting.flag)
             status = self.journal.run(self.run).status
-        return self._result(attempt.state, status, attempt.tally, began, setting.flag, attempt.last)
+        ended = (attempt.state, status, attempt.tally, began, setting.flag, attempt.last)
+        return self._result(*ended, not_found=attempt.not_found)
 
     def _take_back(self, reversal: str, flag: StopFlag) -> None:
         """What the job says becomes of the postings of a run that fails."""
@@ -237,7 +239,14 @@ class Starting:
 
     def _preparer(self, feed: Feed, attempt: int, flag: StopFlag) -> Preparer:
         return Preparer(
-            **parts(self.journal, self.job, self.run, self.parameters, attempt),
+            **parts(
+                self.journal,
+                self.job,
+                self.run,
+                self.parameters,
+                attempt,
+                dry_run=self.options.dry_run,
+            ),
             rules=posting_rules(self.journal, self.job, self.chart),
             feed=feed,
             partition=PARTITION,
@@ -261,6 +270,7 @@ class Starting:
         last: Event | None = None,
         *,
         noop: bool = False,
+        not_found: tuple[str, ...] = (),
     ) -> RunResult:
         failed = last if isinstance(last, RunFailed) else None
         stopped = last if isinstance(last, RunStopped) else None
@@ -275,6 +285,7 @@ class Starting:
             noop=noop,
             totals=tally.totals,
             interrupted=flag.by_signal and stopped is not None,
+            not_found=not_found,
         )
 
 

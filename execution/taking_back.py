@@ -40,6 +40,8 @@ class TakingBack:
         requested: what was asked for, and when.
         planned: the dates of what is taken back, as they were to be then.
         calendar: which months are closed; read anew where a commit is refused.
+        reopened: whether months are open that were closed when it was planned: what they blocked
+            then is not meant.
     """
 
     reversal: str
@@ -51,6 +53,7 @@ class TakingBack:
     undoer: Undoer
     calendar: Calendar
     dates: Dates = field(init=False)
+    reopened: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.follow(self.calendar)
@@ -59,17 +62,18 @@ class TakingBack:
         """Decide by this calendar from now on."""
         self.calendar = calendar
         self.dates = Dates(calendar, self.request.date)
+        self.reopened = not self.planned.calendar.closed <= calendar.closed
 
     def in_haste(self, batch: Sequence[Posting], chunk: str) -> Bulk | None:
         """Take postings back as if nothing happened to them since; a conflict tells if it did.
 
-        None where they have to be looked at: in a further attempt, where handlers are called, and
-        where some cannot be taken back.
+        None where they have to be looked at: in a further attempt, where handlers are called,
+        where the plan may have blocked some, and where some cannot be taken back.
 
         Args:
             chunk: the label of the reversal's chunk.
         """
-        if self.attempt > 1 or any(bytes(each.event.output) for each in batch):
+        if self.attempt > 1 or self.reopened or any(bytes(each.event.output) for each in batch):
             return None
         events: list[RecordReversed] = []
         for posting in batch:

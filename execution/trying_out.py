@@ -12,7 +12,7 @@ import msgspec
 
 from ..domain.events import RecordSucceeded
 from ..domain.ids import ChunkId
-from ..domain.record import NEW, RecordState, content_of, evolve
+from ..domain.record import NEW, RecordState, evolve
 from . import retrying
 from .decide import against
 from .draw import Drawn
@@ -89,9 +89,7 @@ def _chunk(
 
 def _as_posted(drawn: Drawn, index: int) -> RecordSucceeded:
     """What a record would come to that is not called for."""
-    record = drawn.records[index]
-    assert record is not None, "only a valid record is posted"
-    encoded, digest = content_of(record)
+    encoded, digest = drawn.content(index)
     return RecordSucceeded(
         run=drawn.chunk.run.name,
         partition=drawn.partition,

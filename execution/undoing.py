@@ -15,10 +15,12 @@ from ..domain.errors import StornoError
 from ..domain.ids import RunId
 from ..domain.record import Record, encode_value
 from . import retrying
+from .ciphers import Opener
 from .context import Context
 from .draw import describe
 from .job import Job
 from .journal import Journal
+from .personal import Privacy, Sealing, own_subject
 from .postings import Posting
 from .results import Observer
 from .signals import StopFlag
@@ -59,6 +61,7 @@ class Undoer:
     watchdog: Watchdog
     flag: StopFlag
     observer: Observer
+    journal: Journal
 
     @classmethod
     @contextmanager
@@ -84,7 +87,7 @@ class Undoer:
             )
         watchdog = Watchdog(None if job is None else job.record_seconds)
         with watchdog.watching():
-            yield cls(job, context, watchdog, flag, observer)
+            yield cls(job, context, watchdog, flag, observer, journal)
 
     def undo(self, posting: Posting) -> msgspec.Raw | Failure:
         """Call the handler on a posting; what it returned, as JSON.
@@ -95,21 +98,32 @@ class Undoer:
         job = self.job
         if job is None or job.compensation is None or self.context is None:
             return Failure("no-handler", "the job declares no handler, or is not defined here", 0)
+        opener = Opener(self.journal)
+        stored = opener.document(bytes(posting.event.record))
+        did = opener.output(bytes(posting.event.output))
+        if closed := (*stored.closed, *did.closed):
+            return Failure(
+                "erased",
+                f"its {', '.join(closed)} cannot be read, forgotten or without its key, and the "
+                "handler is not called without: see to it outside, then settle it with 'storno "
+                "dead-letters discard'",
+                0,
+            )
         try:
-            record = job.model.model_validate_json(bytes(posting.event.record))
+            record = job.model.model_validate_json(encode_value(stored.values))
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"]))
             message = f"by the job's model of today {where}: {fault['msg']}"
             return Failure("invalid-record", message, 0)
-        output = msgspec.json.decode(posting.event.output)
         self.context.about(posting.key, posting.version)
+        sealing = self._sealing(job, record, posting)
         tries = 0
 
         def once(number: int) -> msgspec.Raw:
             nonlocal tries
             tries = number
-            return self._call(job, record, output)
+            return self._call(job, record, did.values, sealing)
 
         try:
             return retrying.call(
@@ -127,7 +141,15 @@ class Undoer:
             cause = error.__cause__ or error
             return Failure(type(cause).__name__, str(error), tries)
 
-    def _call(self, job: Job, record: Record, output: Any) -> msgspec.Raw:
+    def _sealing(self, job: Job, record: Record, posting: Posting) -> Sealing | None:
+        privacy = Privacy.of(self.journal, job)
+        if privacy is None:
+            return None
+        event = posting.event
+        own = own_subject(job.name, event.run, event.partition, event.ordinal)
+        return privacy.sealing([record], [], lambda _: own)
+
+    def _call(self, job: Job, record: Record, output: Any, sealing: Sealing | None) -> msgspec.Raw:
         assert job.compensation is not None, "looked for before"
         assert self.context is not None, "made where there is a handler"
         try:
@@ -135,20 +157,22 @@ class Undoer:
                 self.watchdog.record = record
                 result = job.compensation(record, output, self.context)
                 self.watchdog.record = None
-            return msgspec.Raw(encode_value(result))
+            undone = msgspec.Raw(encode_value(result))
         except BaseException as error:  # also SystemExit: a handler cannot end the reversal
             self.watchdog.record = None
             if isinstance(error, KeyboardInterrupt) and not isinstance(error, RecordTimeoutError):
                 raise
+            text = describe(error) if sealing is None else sealing.masked(0, describe(error))
             if is_transient(job, error):
-                raise TransientError(f"{type(error).__name__}: {describe(error)}") from error
-            raise _HandlerError(error) from error
+                raise TransientError(f"{type(error).__name__}: {text}") from error
+            raise _HandlerError(error, text) from error
+        return undone if sealing is None else sealing.output(0, undone)
 
 
 class _HandlerError(StornoError):
     """What a handler raised, for good."""
 
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(describe(error))
+    def __init__(self, error: BaseException, text: str) -> None:
+        super().__init__(text)
         code = getattr(error, "code", None) if isinstance(error, StornoError) else None
         self.code = code if isinstance(code, str) else type(error).__name__

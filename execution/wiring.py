@@ -13,6 +13,7 @@ from .context import Context
 from .isolation import Isolated
 from .job import Job, Parameters
 from .journal import Journal
+from .personal import Privacy
 from .watchdog import Watchdog
 
 SQLITE_WRITES_SECONDS = 10.0
@@ -20,9 +21,19 @@ SQLITE_WRITES_SECONDS = 10.0
 
 
 def parts(
-    journal: Journal, job: Job, run: RunId, parameters: Parameters, attempt: int
+    journal: Journal,
+    job: Job,
+    run: RunId,
+    parameters: Parameters,
+    attempt: int,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """What every preparer has, by name: the job's function, and what limits its calls."""
+    """What every preparer has, by name: the job's function, and what limits its calls.
+
+    Args:
+        dry_run: nothing is written, no key of a person either.
+    """
     context = _context(job, run, parameters, attempt) if job.takes_context else None
     call = caller(job.function, context)
     seconds = job.chunk_seconds
@@ -38,6 +49,7 @@ def parts(
         "watchdog": Watchdog(job.record_seconds),
         "clock": time.monotonic,
         "chunk_seconds": seconds,
+        "privacy": Privacy.of(journal, job, lasting=not dry_run),
     }
 
 

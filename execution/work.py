@@ -73,6 +73,7 @@ class Work:
         # Looked up once, because everything below is done for every record.
         self._run, self._chunk = drawn.chunk.run.name, drawn.chunk.label
         self._ordinals = drawn.all_ordinals()
+        self._sealing = drawn.sealing
 
     def until(self, is_full: Callable[[], bool]) -> list[Outcome]:
         """The outcomes of the records in order, up to the one with which the chunk is full."""
@@ -112,11 +113,11 @@ class Work:
             if isinstance(error, KeyboardInterrupt) and not isinstance(error, RecordTimeoutError):
                 raise
             if isinstance(error, self.job.fatal):
-                raise FatalError(f"{type(error).__name__}: {describe(error)}") from error
+                raise FatalError(self._described(index, error)) from error
             if is_transient(self.job, error):
-                raise TransientError(f"{type(error).__name__}: {describe(error)}") from error
+                raise TransientError(self._described(index, error)) from error
             return self._failed(index, _code(error), describe(error))
-        return RecordSucceeded(
+        event = RecordSucceeded(
             run=self._run,
             partition=drawn.partition,
             chunk=self._chunk,
@@ -128,6 +129,7 @@ class Work:
             entries=entries,
             output=output,
         )
+        return event if self._sealing is None else self._sealing.success(index, record, event)
 
     def anew(self, index: int, outcome: Outcome) -> Outcome:
         """What an outcome comes to by another calendar; the function is not called again."""
@@ -138,6 +140,11 @@ class Work:
         except EntryError as error:
             return self._failed(index, error.code, str(error))
         return msgspec.structs.replace(outcome, entries=entries)
+
+    def _described(self, index: int, error: BaseException) -> str:
+        """What the run's or the chunk's failure says; nothing personal."""
+        text = f"{type(error).__name__}: {describe(error)}"
+        return text if self._sealing is None else self._sealing.masked(index, text)
 
     def _failed(self, index: int, error: str, message: str) -> RecordFailed:
         return self.drawn.failed(index, error, message, tries=self.tries)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from operator import itemgetter
 
-from ..domain.events import RecordReversed, RecordSucceeded
 from ..domain.period import Month
+from ..domain.postings import Moving
 from .changes import Movement
 
 
 def fold(
     movements: dict[Movement, list[int]],
-    events: Iterable[RecordSucceeded | RecordReversed],
+    events: Iterable[Moving],
 ) -> None:
     """Add the lines of posted and of reversing entries."""
     for event in events:

@@ -19,6 +19,7 @@ from ..domain.events import (
     RecordSucceeded,
 )
 from ..domain.ids import ChunkId, RunId
+from ..domain.postings import Postings
 from . import checkpoint, dead_letters, ledger, monitoring, periods, reversals
 from .changes import Changes, Movement, Recorded
 
@@ -30,35 +31,80 @@ def project(events: Sequence[Recorded], movements: Mapping[Movement, list[int]] 
         events: the commit's, in order; all of them, or all but its successes.
         movements: what the successes move that were left out.
     """
-    changes = Changes(movements=dict(movements))
-    failed = frozenset(
-        recorded.event.ordinal for recorded in events if type(recorded.event) is RecordFailed
-    )
     posted: list[RecordSucceeded] = []
     reversed_: list[RecordReversed] = []
-    aside = False
+    others: list[Recorded] = []
     for recorded in events:
         event = recorded.event
         if type(event) is RecordSucceeded:
             posted.append(event)
         elif type(event) is RecordReversed:
             reversed_.append(event)
-            dead_letters.fold_reversed(changes, event)
-        elif isinstance(event, RecordEvent):
+        else:
+            others.append(recorded)
+    moved = dict(movements)
+    ledger.fold(moved, posted)
+    ledger.fold(moved, reversed_)
+    return _project(others, moved, posted, reversed_)
+
+
+def project_apart(others: Sequence[Recorded], postings: Postings) -> Changes:
+    """What a commit changes, its postings being at hand as they are stored.
+
+    The same as ``project`` of all its events, which are read in full where they have to be.
+
+    Args:
+        others: the commit's events but its postings and what takes postings back, in order.
+        postings: those.
+
+    Raises:
+        StoreError: a posting cannot be read.
+    """
+    moved: dict[Movement, list[int]] = {}
+    posted, taken_back = postings.entries()
+    ledger.fold(moved, posted)
+    ledger.fold(moved, taken_back)
+    return _project(
+        others,
+        moved,
+        postings.successes() if _job_settling(others) else (),
+        postings.reversals() if any(each.attempt > 1 for each in taken_back) else (),
+    )
+
+
+def _project(
+    others: Sequence[Recorded],
+    movements: dict[Movement, list[int]],
+    posted: Sequence[RecordSucceeded],
+    reversed_: Sequence[RecordReversed],
+) -> Changes:
+    changes = Changes(movements=movements)
+    failed = frozenset(
+        recorded.event.ordinal for recorded in others if type(recorded.event) is RecordFailed
+    )
+    for taken_back in reversed_:
+        dead_letters.fold_reversed(changes, taken_back)
+    for recorded in others:
+        if isinstance(recorded.event, RecordEvent):
             _fold_record(changes, recorded)
         elif recorded.stream.startswith("chunk/"):
-            chunk = ChunkId.parse(recorded.stream)
-            aside = aside or not dead_letters.is_of_input(chunk.partition)
-            _fold_chunk(changes, chunk, recorded, failed)
+            _fold_chunk(changes, ChunkId.parse(recorded.stream), recorded, failed)
         else:
             _fold_other(changes, recorded)
-    ledger.fold(changes.movements, posted)
-    ledger.fold(changes.movements, reversed_)
-    if aside and posted:
-        job = events[0].stream.split("/", 2)[1]
+    if posted and (job := _job_settling(others)):
         for each in posted:
             dead_letters.fold_chosen(changes, job, each)
     return changes
+
+
+def _job_settling(others: Sequence[Recorded]) -> str | None:
+    """The job that has a chunk here outside of its input: what that posts settles dead letters."""
+    for recorded in others:
+        if recorded.stream.startswith("chunk/"):
+            chunk = ChunkId.parse(recorded.stream)
+            if not dead_letters.is_of_input(chunk.partition):
+                return chunk.run.job
+    return None
 
 
 def _fold_record(changes: Changes, recorded: Recorded) -> None:

@@ -86,6 +86,11 @@ def store_path(engine: sa.Engine) -> str | None:
     return os.path.abspath(engine.url.database or "")
 
 
+def answer(error: sa.exc.DBAPIError) -> str:
+    """What the database said, in one line, to be gone on with: without a full stop."""
+    return " ".join(str(error.orig).split()).rstrip(".")
+
+
 def place(engine: sa.Engine) -> str:
     """Where the store is, as people are told: a path, or a URL without its password."""
     return store_path(engine) or engine.url.render_as_string(hide_password=True)

@@ -16,7 +16,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from ..domain.errors import ConflictError, SchemaVersionError, StoreError, StoreMissingError
-from .engine import create_engine, place, store_path, writer
+from .engine import answer, create_engine, place, store_path, writer
 from .schema import STORE_META
 
 REVISION: Final = "0001"
@@ -154,14 +154,13 @@ def _explained(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     except sa.exc.DatabaseError as error:
-        said = " ".join(str(error.orig).split()).rstrip(".")
         check = (
             "the address, that the database runs, and that it lets this user in"
             if store_path(engine) is None
             else "that the file is a store, and that this user may write it and the folder it is in"
         )
         raise StoreError(
-            f"The store at {place(engine)} cannot be used: {said}. Check {check}."
+            f"The store at {place(engine)} cannot be used: {answer(error)}. Check {check}."
         ) from error
 
 

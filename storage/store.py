@@ -7,9 +7,11 @@ from typing import Literal, cast
 
 import sqlalchemy as sa
 
+from ..domain.subject import KeyStore
 from ..projections.changes import Changes
 from . import migrate
 from .engine import create_engine
+from .keys import SqlKeys, beside
 from .log import Commit, EventLog, NewEvents
 from .views import generation, writer
 
@@ -23,18 +25,26 @@ class Store:
         engine: the connections.
         log: the events; appending to it directly leaves the views behind.
         store_id: 32 hexadecimal digits, given once by ``migrate.init``.
+        keys: of the personal fields.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, keys: str | KeyStore | None = None) -> None:
         self.url: str = engine.url.render_as_string(hide_password=False)
         self.dialect = cast('Literal["sqlite", "postgresql"]', engine.dialect.name)
         self.engine = engine
         self.log = EventLog(engine)
         self.store_id = migrate.store_id(engine)
+        keys = beside(engine) if keys is None else keys
+        self.keys: KeyStore = SqlKeys(keys) if isinstance(keys, str) else keys
 
     @classmethod
-    def open(cls, url: str | sa.URL) -> Store:
+    def open(cls, url: str | sa.URL, *, keys: str | KeyStore | None = None) -> Store:
         """Open the store at a URL.
+
+        Args:
+            keys: where the keys of personal fields are: a URL, or a vault; where not given, in a
+                file beside a SQLite store, named like it with ``.keys``, or in a table of their
+                own in PostgreSQL.
 
         Raises:
             UsageError: the URL names no database that storno uses.
@@ -45,7 +55,7 @@ class Store:
         engine = create_engine(url)
         try:
             migrate.check(engine)
-            store = cls(engine)
+            store = cls(engine, keys)
             generation.ensure(store.log)
         except BaseException:
             engine.dispose()
@@ -86,3 +96,4 @@ class Store:
     def close(self) -> None:
         """Give up the connections."""
         self.engine.dispose()
+        self.keys.close()

@@ -114,6 +114,15 @@ def dead_letters(
         return read(connection, select.where(*chosen).order_by(*order), DeadLetterRow)
 
 
+def first_dead_letters(store: Store, run: str, limit: int) -> list[DeadLetterRow]:
+    """The first of a run's dead letters in the order of the input, whatever their state."""
+    with live_views(store.engine) as (connection, views):
+        table = views["dead_letters"]
+        select = sa.select(*columns_for(DeadLetterRow, table)).where(table.c.run == run)
+        order = (table.c.partition, table.c.ordinal)
+        return read(connection, select.order_by(*order).limit(limit), DeadLetterRow)
+
+
 def dead_letter_groups(
     store: Store,
     *,

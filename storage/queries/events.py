@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,13 +10,15 @@ import sqlalchemy as sa
 
 from ...domain.codec import decode
 from ...domain.events import Event
-from ...domain.ids import RunId
 from ..schema import log_tables
 from ..store import Store
 
 _LOG: Final = log_tables()
 _EVENTS = _LOG.events.c
 _COMMITS = _LOG.commits.c
+
+PAGE: Final = 500
+"""So many events, or streams, are read by one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +42,57 @@ class RecordedEvent:
     event: Event
 
 
-def stream_events(store: Store, stream: str) -> list[RecordedEvent]:
+Events = list[RecordedEvent]
+
+
+def stream_events(store: Store, stream: str) -> Events:
     """All events of a stream, in order; none where there is no such stream."""
-    return _read(store, _EVENTS.stream == stream)
+    return with_commits(store, _LOG.events, _EVENTS.stream == stream)
 
 
-def run_events(store: Store, run: str) -> list[RecordedEvent]:
-    """The events of a run and of its chunks (not of its records), as they were recorded."""
-    name = RunId.parse(run)
-    after = name.chunks.removesuffix("/") + "0"  # "0" is what follows "/"
-    of_chunks = sa.and_(_EVENTS.stream >= name.chunks, _EVENTS.stream < after)
-    return _read(store, sa.or_(_EVENTS.stream == name.stream, of_chunks))
+def streams_events(store: Store, streams: Sequence[str]) -> Iterator[list[RecordedEvent]]:
+    """All events of some hundred streams, each stream's by themselves, the streams in order."""
+    found: dict[str, list[RecordedEvent]] = {name: [] for name in sorted(streams)}
+    for event in with_commits(store, _LOG.events, _EVENTS.stream.in_(streams)):
+        found[event.stream].append(event)
+    yield from found.values()
 
 
-def _read(store: Store, chosen: sa.ColumnElement[bool]) -> list[RecordedEvent]:
+def events_at(store: Store, positions: Sequence[int]) -> Iterator[RecordedEvent]:
+    """The events at these positions, which are in order; read page by page."""
+    for start in range(0, len(positions), PAGE):
+        page = positions[start : start + PAGE]
+        yield from with_commits(store, _LOG.events, _EVENTS.position.in_(page))
+
+
+def with_commits(store: Store, found: sa.FromClause, *chosen: sa.ColumnElement[bool]) -> Events:
+    """Events, by position, each with its commit; for few of them, wherever they stand.
+
+    Args:
+        store: where they are.
+        found: the log's events, or a part with the same columns.
+        chosen: conditions on them.
+    """
+    event, commits = found.c, _LOG.commits.alias("their")
     first = (
         sa.select(sa.func.max(_COMMITS.first_position))
-        .where(_COMMITS.first_position <= _EVENTS.position)
-        .correlate(_LOG.events)
+        .where(_COMMITS.first_position <= event.position)
+        .correlate(found)
         .scalar_subquery()
     )
-    commits = _LOG.commits.alias("their")
     select = (
         sa.select(
-            _EVENTS.position,
+            event.position,
             commits.c.number,
             commits.c.recorded_at,
-            _EVENTS.stream,
-            _EVENTS.version,
-            _EVENTS.topic,
-            _EVENTS.state,
+            event.stream,
+            event.version,
+            event.topic,
+            event.state,
         )
-        .join_from(_LOG.events, commits, commits.c.first_position == first)
-        .where(chosen)
-        .order_by(_EVENTS.position)
+        .join_from(found, commits, commits.c.first_position == first)
+        .where(*chosen)
+        .order_by(event.position)
     )
     with store.engine.connect() as connection:
         return [

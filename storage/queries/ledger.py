@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from ..schema import log_tables
 from ..store import Store
 from ..views.generation import live_views
+from ..views.past import books
+from ..views.replay import Progress
 from ..views.tables import MOVEMENTS
 
 PART: Final = 10**9
@@ -61,6 +63,7 @@ def balances(
     effective_to: dt.date | None = None,
     posting_to: dt.date | None = None,
     as_of: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Balance]:
     """Balances by book, account and currency, in that order.
 
@@ -71,9 +74,11 @@ def balances(
         currency: only in this currency.
         effective_to: only what is effective up to this day.
         posting_to: only what has a posting date up to this day.
-        as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC.
+        as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC; by the
+            events alone, of which a million take some seconds.
+        progress: told how far through the events it is, where ``as_of`` is given.
     """
-    with live_views(store.engine) as (connection, views):
+    with books(store.log, as_of, progress) as (connection, views):
         table = views[MOVEMENTS].c
         unit = (table.book, table.account, table.currency, table.exponent)
         select = sa.select(*unit, *exact_sum(table.debit), *exact_sum(table.credit))
@@ -88,8 +93,6 @@ def balances(
             select = select.where(table.effective <= effective_to.isoformat())
         if posting_to is not None:
             select = select.where(table.posting <= posting_to.isoformat())
-        if as_of is not None:
-            select = select.where(table.commit_number <= _last_commit(connection, as_of))
         rows = connection.execute(select).all()
     matches = _matcher(account)
     return [_balance(row) for row in rows if matches(row[1])]
@@ -151,12 +154,6 @@ def between(
     if last is not None:
         chosen.append(table.effective <= last.isoformat())
     return chosen
-
-
-def _last_commit(connection: sa.Connection, recorded_at: int) -> int:
-    """The last commit up to a time; times never run backwards from commit to commit."""
-    select = sa.select(_COMMITS.number).where(_COMMITS.recorded_at <= recorded_at)
-    return connection.execute(select.order_by(_COMMITS.number.desc()).limit(1)).scalar() or 0
 
 
 def _is_pattern(account: str) -> bool:

@@ -18,7 +18,8 @@ from ...domain.ids import key_of
 from ..log import Row
 from ..schema import log_tables
 from ..store import Store
-from ..views.generation import live_views
+from ..views.past import books
+from ..views.replay import Progress
 from ..views.tables import MOVEMENTS
 from .ledger import between, exact_sum, joined
 
@@ -26,7 +27,7 @@ COMMITS_REMEMBERED: Final = 64
 """A commit's lines may be of many dates; they are kept until the dates around are through."""
 
 
-_MOVING: Final = ("storno.RecordSucceeded.", "storno.RecordReversed.")
+MOVING: Final = ("storno.RecordSucceeded.", "storno.RecordReversed.")
 """What the topics of events begin with that move the ledger."""
 
 Unit = tuple[str, int]
@@ -87,6 +88,8 @@ def account_lines(
     book: str = "main",
     first: dt.date | None = None,
     last: dt.date | None = None,
+    as_of: int | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[AccountLine]:
     """The lines of an account by effective date, then in the order they were recorded.
 
@@ -99,8 +102,11 @@ def account_lines(
         book: its book.
         first: from this effective date on.
         last: up to this effective date.
+        as_of: only what was recorded up to this time, microseconds since 1970-01-01 UTC; by the
+            events alone.
+        progress: told how far through the events it is, where ``as_of`` is given.
     """
-    with live_views(store.engine) as (connection, views):
+    with books(store.log, as_of, progress) as (connection, views):
         table = views[MOVEMENTS]
         chosen = (table.c.account == account, table.c.book == book)
         opening = _opening(connection, table, chosen, first) if first else {}
@@ -166,7 +172,7 @@ def _lines(store: Store, commit: _Commit, account: str, book: str) -> Iterator[A
     written = msgspec.json.encode(account)  # as it stands in the events that name it
     rows = store.log.read_log(after_position=commit.first_position - 1, limit=commit.count)
     for row in rows:
-        if row.topic.startswith(_MOVING) and written in row.state:
+        if row.topic.startswith(MOVING) and written in row.state:
             event = decode(row.topic, row.state)
             if isinstance(event, RecordSucceeded | RecordReversed):
                 yield from _event_lines(row, event, commit, account, book)

@@ -7,8 +7,7 @@ by sums of digests. It stops no writer and leaves nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,8 +18,8 @@ from ..log import EventLog
 from .difference import MOST_DIFFERENCES, Difference
 from .generation import live_views
 from .movement_check import MovementSums, movement_differences
-from .rebuild import Progress
-from .replay import Replay
+from .past import temporary_writes
+from .replay import Progress, Replay, head
 from .row_check import count_differing, first_differences
 from .tables import MOVEMENTS, ViewTables, temporary_tables
 from .writer import write_batch
@@ -53,9 +52,9 @@ def check(log: EventLog, progress: Progress | None = None) -> Comparison:
         progress: told the events done and their number after every batch.
     """
     rebuilt, replay, sums = temporary_tables(), Replay(log.tables), MovementSums()
-    with live_views(log.engine) as (connection, live), _temporary_writes(connection):
+    with live_views(log.engine) as (connection, live), temporary_writes(connection):
         rebuilt.create(connection)
-        _build(connection, replay, rebuilt, sums, progress)
+        _build(log, connection, replay, rebuilt, sums, progress)
         sums.take_away(connection, live[MOVEMENTS])
         moved = sums.differing()
         total = len(moved)
@@ -73,30 +72,18 @@ def check(log: EventLog, progress: Progress | None = None) -> Comparison:
 
 
 def _build(
+    log: EventLog,
     connection: sa.Connection,
     replay: Replay,
     tables: ViewTables,
     sums: MovementSums,
     progress: Progress | None,
 ) -> None:
-    position = replay.log.events.c.position
-    total = connection.execute(sa.select(sa.func.max(position))).scalar_one() or 0
-    while (batch := replay.next_batch(connection)) is not None:
-        sums.add(batch.moved)
-        batch.moved.clear()
-        write_batch(connection, tables, batch)
-        if progress is not None:
-            progress(replay.position, total)
-
-
-@contextmanager
-def _temporary_writes(connection: sa.Connection) -> Iterator[None]:
-    """SQLite's reading connections refuse to write even to temporary tables."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    connection.exec_driver_sql("PRAGMA query_only = 0")
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql("PRAGMA query_only = 1")
+    until = head(connection, log.tables)
+    with closing(replay.batches(log.engine, until.number)) as batches:
+        for batch in batches:
+            sums.add(batch.moved)
+            batch.moved.clear()
+            write_batch(connection, tables, batch)
+            if progress is not None:
+                progress(replay.position, until.position)

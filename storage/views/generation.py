@@ -119,7 +119,7 @@ def _open(engine: sa.Engine) -> tuple[sa.Connection, ViewTables]:
     """Begin to read, and begin anew where the views were swapped and dropped in between."""
     tries = MOST_TRIES
     while True:
-        connection = _snapshot(engine)
+        connection = snapshot(engine)
         try:
             tables = live_tables(connection)
             _hold(connection, tables)
@@ -132,7 +132,8 @@ def _open(engine: sa.Engine) -> tuple[sa.Connection, ViewTables]:
             return connection, tables
 
 
-def _snapshot(engine: sa.Engine) -> sa.Connection:
+def snapshot(engine: sa.Engine) -> sa.Connection:
+    """A connection whose transaction sees one state of the store, however long it reads."""
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
     return engine.connect()

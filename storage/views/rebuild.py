@@ -8,8 +8,8 @@ Killed at any point, it leaves the live views as they are, and tables that the n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from contextlib import closing
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -24,12 +24,9 @@ from .generation import (
     has_views,
     point_to,
 )
-from .replay import Replay, catch_up
+from .replay import Progress, Replay, catch_up
 from .tables import ViewTables, generation_tables
 from .writer import write_batch
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the events done and their number in all, which grows while runs write."""
 
 CLOSE_ENOUGH_EVENTS: Final = 2_000
 """So many events are caught up with under the append lock."""
@@ -118,8 +115,7 @@ def _begin(log: EventLog) -> tuple[ViewTables, int]:
 def _build(log: EventLog, tables: ViewTables, generation: int, progress: Progress | None) -> int:
     replay = Replay(log.tables)
     for _ in range(MOST_ROUNDS):
-        last = _last_position(log)
-        _fill(log, replay, tables, last, progress)
+        _fill(log, replay, tables, progress)
         if _last_position(log) - replay.position <= CLOSE_ENOUGH_EVENTS:
             break
     with append_lock(log) as connection:
@@ -131,19 +127,17 @@ def _build(log: EventLog, tables: ViewTables, generation: int, progress: Progres
     return replay.position
 
 
-def _fill(
-    log: EventLog, replay: Replay, tables: ViewTables, last: int, progress: Progress | None
-) -> None:
-    """Read up to the position, a transaction for each batch; only writing takes a lock."""
-    while replay.position < last:
-        with log.engine.connect() as connection:
-            batch = replay.next_batch(connection)
-        if batch is None:
-            return
-        with writer(log.engine).begin() as connection:
-            write_batch(connection, tables, batch)
-        if progress is not None:
-            progress(replay.position, max(last, replay.position))
+def _fill(log: EventLog, replay: Replay, tables: ViewTables, progress: Progress | None) -> None:
+    """Read up to the head, a transaction for each batch; only writing takes a lock."""
+    head = log.head()
+    if head is None:
+        return
+    with closing(replay.batches(log.engine, head.number)) as batches:
+        for batch in batches:
+            with writer(log.engine).begin() as connection:
+                write_batch(connection, tables, batch)
+            if progress is not None:
+                progress(replay.position, head.last_position)
 
 
 def _last_position(log: EventLog) -> int:

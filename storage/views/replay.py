@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
-from ...domain.codec import decode
-from ...projections.changes import Changes, Recorded
-from ...projections.project import project
+from ...projections.project import project_apart
 from ..schema import LogTables
 from .batch import Batch
+from .portions import COMMITS_AT_ONCE, CommitEvents, Portion, read_portion
 from .tables import ViewTables
 from .writer import write_batch
 
-EVENTS_AT_ONCE: Final = 10_000
-"""How many events are read and written together; a larger commit counts as one."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the events done and their number in all, which grows while runs write."""
 
-COMMITS_AT_ONCE: Final = 500
+
+class Reach(NamedTuple):
+    """How far a replay goes.
+
+    Attributes:
+        number: the last commit of it; 0 before the first.
+        position: that commit's last event.
+        recorded_at: its time, microseconds since 1970 UTC; 0 before the first commit.
+    """
+
+    number: int = 0
+    position: int = 0
+    recorded_at: int = 0
 
 
 class Replay:
@@ -27,12 +39,14 @@ class Replay:
     Attributes:
         number: the last commit that was read; 0 at the beginning.
         position: its last event's.
+        movements_only: whether the ledger's movements are all that is wanted.
     """
 
-    def __init__(self, log: LogTables) -> None:
+    def __init__(self, log: LogTables, *, movements_only: bool = False) -> None:
         self.log = log
         self.number = 0
         self.position = 0
+        self.movements_only = movements_only
 
     def seek(self, connection: sa.Connection, number: int) -> bool:
         """Stand before a commit; False where there is none of that number."""
@@ -48,53 +62,69 @@ class Replay:
         self, connection: sa.Connection, most_commits: int = COMMITS_AT_ONCE
     ) -> Batch | None:
         """What the next commits change; None where there are none the connection can see."""
+        portion = Portion(self.number, None, most_commits, self.movements_only)
+        commits = read_portion(connection, self.log, portion)
+        return self._folded(commits) if commits else None
+
+    def batches(self, engine: sa.Engine, until: int) -> Generator[Batch, None, None]:
+        """What the commits change up to a number, a batch being read while the one before is used.
+
+        Reads in transactions of its own: what was committed never changes.
+        """
+        with ThreadPoolExecutor(1, "storno-replay") as ahead:
+            reading = ahead.submit(self._read, engine, self.number, until)
+            while commits := reading.result():
+                reading = ahead.submit(self._read, engine, commits[-1].number, until)
+                yield self._folded(commits)
+
+    def _read(self, engine: sa.Engine, after: int, until: int) -> list[CommitEvents]:
+        portion = Portion(after, until, postings_only=self.movements_only)
+        with engine.connect() as connection:
+            return read_portion(connection, self.log, portion)
+
+    def _folded(self, commits: Sequence[CommitEvents]) -> Batch:
         batch = Batch()
-        counts = self._next_commits(connection, most_commits)
-        for number, recorded_at, changes in self._replayed(connection, counts):
-            batch.add(changes, number, recorded_at)
-        return batch if counts else None
-
-    def _next_commits(
-        self, connection: sa.Connection, most_commits: int
-    ) -> list[tuple[int, int, int]]:
-        commits = self.log.commits.c
-        rows = connection.execute(
-            sa.select(commits.number, commits.count, commits.recorded_at)
-            .where(commits.number > self.number)
-            .order_by(commits.number)
-            .limit(most_commits)
-        )
-        chosen: list[tuple[int, int, int]] = []
-        total = 0
-        for number, count, recorded_at in rows:
-            total += count
-            if chosen and total > EVENTS_AT_ONCE:
-                break
-            chosen.append((number, count, recorded_at))
-        return chosen
-
-    def _replayed(
-        self, connection: sa.Connection, commits: list[tuple[int, int, int]]
-    ) -> Iterator[tuple[int, int, Changes]]:
-        events = self._events(connection, sum(count for _, count, _ in commits))
-        for number, count, recorded_at in commits:
-            recorded = [next(events) for _ in range(count)]
-            self.number, self.position = number, self.position + count
-            yield number, recorded_at, project(recorded)
-
-    def _events(self, connection: sa.Connection, count: int) -> Iterator[Recorded]:
-        events = self.log.events.c
-        rows = connection.execute(
-            sa.select(events.stream, events.version, events.topic, events.state)
-            .where(events.position > self.position)
-            .order_by(events.position)
-            .limit(count)
-        )
-        for stream, version, topic, state in rows:
-            yield Recorded(stream, version, decode(topic, state))
+        for commit in commits:
+            changes = project_apart(commit.others, commit.postings)
+            batch.add(changes, commit.number, commit.recorded_at)
+        self.number, self.position = commits[-1].number, commits[-1].last_position
+        return batch
 
 
 def catch_up(connection: sa.Connection, replay: Replay, tables: ViewTables) -> None:
     """Read and write, in the connection's transaction, whatever it can see."""
     while (batch := replay.next_batch(connection)) is not None:
         write_batch(connection, tables, batch)
+
+
+def head(connection: sa.Connection, log: LogTables) -> Reach:
+    """All that the connection can see."""
+    return _last(connection, log, sa.true())
+
+
+def reach(connection: sa.Connection, log: LogTables, as_of: int) -> Reach:
+    """What was recorded up to a time; times never run backwards from commit to commit.
+
+    Args:
+        connection: what it can see is all there is.
+        log: of the store.
+        as_of: microseconds since 1970-01-01 UTC.
+    """
+    return _last(connection, log, log.commits.c.recorded_at <= as_of)
+
+
+def reach_of(connection: sa.Connection, log: LogTables, position: int) -> Reach:
+    """What was recorded up to the commit that holds the event at a position, and with it."""
+    return _last(connection, log, log.commits.c.first_position <= position)
+
+
+def _last(connection: sa.Connection, log: LogTables, chosen: sa.ColumnElement[bool]) -> Reach:
+    commits = log.commits.c
+    last = commits.first_position + commits.count - 1
+    row = connection.execute(
+        sa.select(commits.number, last, commits.recorded_at)
+        .where(chosen)
+        .order_by(commits.number.desc())
+        .limit(1)
+    ).first()
+    return Reach(*row) if row else Reach()

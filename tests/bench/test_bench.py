@@ -151,7 +151,21 @@ def test_resume_kills_a_run_and_sees_it_through(tmp_path: Path) -> None:
     assert 0 < row["first_commit_seconds"] <= row["first_chunk_seconds"]
 
 
+def test_rebuild_goes_through_every_event_of_each_store(tmp_path: Path) -> None:
+    rows = trial(tmp_path, "rebuild", "--records=3000,1500", "--rounds=2")
+    legs = ["rebuild", "check", "books"] * 2
+    assert [row["leg"] for row in rows] == legs * 2
+    assert [row["events"] for row in rows] == [3_008] * 6 + [1_506] * 6
+    assert all(row["seconds"] > 0 and row["peak_bytes"] > 10_000_000 for row in rows)
+
+
 def test_profile_shares_add_up(tmp_path: Path) -> None:
     rows = trial(tmp_path, "profile", "--records=10000", "--databases=sqlite")
     shares = [row["share"] for row in rows if row["who"] == "preparing"]
     assert sum(shares) == pytest.approx(1)
+
+
+def test_verify_reads_every_event_of_the_run(tmp_path: Path) -> None:
+    rows = trial(tmp_path, "verify", "--records=3000", "--rounds=2", "--databases=sqlite")
+    assert [row["events"] for row in rows] == [3008, 3008]
+    assert all(row["peak_bytes"] > 10_000_000 for row in rows)

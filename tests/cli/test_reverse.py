@@ -125,7 +125,7 @@ def test_a_whole_run_for_people(ran: Storno) -> None:
     assert "approved" in listed.stdout
     assert f"Execute it: storno reverse execute {NAME}" in shown.stderr
     assert f"{NAME} completed" in done.stdout
-    assert "To post anew what was taken back" in done.stderr
+    assert "To post anew what was taken back: storno run payments" in done.stderr
     assert all(float(row["balance"]) == 0 for row in balance["accounts"])
     assert (again["state"], again["succeeded"]) == ("completed", 237)
 
@@ -183,12 +183,33 @@ def test_what_moves_because_of_closed_periods(ran: Storno) -> None:
     moved = ran("reverse", "plan", RUN).stdout
     named = ran("reverse", "plan", RUN, "--date", "2027-03-05").stdout
     document = ran.json("reverse", "plan", RUN, "--date", "2026-01-31")
+    ran("reverse", "plan", RUN, "--date", "2027-03-05", "--out", "plan.json")
+    submit(ran, "plan.json")
+    asked = ran.json("reverse", "show", NAME)
+    page = ran("reverse", "show", NAME).stdout
 
     assert "Period 2026-01 of book main is closed: 237 entries go to 2026-02-01." in moved
     assert "Of period 2026-01 of book main, 237 entries go to 2027-03-05." in named
-    assert "237 into another year" in named
+    assert "237 into another fiscal year" in named
     assert (document["reversible"], len(document["not_reversible"])) == (0, 237)
     assert document["not_reversible"][0]["why"].startswith("period-closed: 2026-01 of book main")
+    # accounting-rules, 11: who is to agree sees it too.
+    assert "237 entries go to 2027-03-05." in page
+    assert "237 into another fiscal year" in page
+    assert asked["other_fiscal_year"] == 237
+    assert asked["moves"] == [
+        {"book": "main", "period": "2026-01", "to": "2027-03-05", "entries": 237}
+    ]
+
+
+def test_a_fiscal_year_begins_when_the_project_says(ran: Storno) -> None:
+    settings = ran.folder / "storno.toml"
+    settings.write_text(settings.read_text() + "\n[reversals]\nyear_begins = 4\n")
+
+    same = ran.json("reverse", "plan", RUN, "--date", "2026-03-31")
+    other = ran.json("reverse", "plan", RUN, "--date", "2026-04-01")
+
+    assert (same["other_fiscal_year"], other["other_fiscal_year"]) == (0, 237)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +218,10 @@ def test_what_moves_because_of_closed_periods(ran: Storno) -> None:
         (["plan"], 2, "Name a run"),
         (["plan", RUN, "--record", "payments", "P00001"], 2, "leave 'payments/2026-01' out"),
         (["plan", "--record", "payments"], 2, "then the keys"),
+        (["plan", RUN, "--record"], 2, "leave 'payments/2026-01' out"),
+        (["plan", RUN, "--chunk"], 2, "leave 'payments/2026-01' out"),
+        (["plan", "--chunk"], 2, "then the numbers of its chunks"),
+        (["plan", "--record", "paymets", "P00001"], 6, "Did you mean 'payments'"),
         (["plan", "--record", "payments", "P99999"], 6, "'P99999' of job payments was never"),
         (["plan", "--chunk", RUN, "x"], 2, "the numbers of its chunks"),
         (["plan", "--chunk", RUN, "7"], 6, "has no chunk 7"),
@@ -219,6 +244,18 @@ def test_what_is_not_understood_is_named(
     ran: Storno, words: list[str], code: int, says: str
 ) -> None:
     assert says in ran("reverse", *words, code=code).stderr
+
+
+def test_a_reversal_is_not_reversed(ran: Storno) -> None:
+    """accounting-rules, 5: the record is posted again instead."""
+    submit(ran)
+
+    planned = ran("reverse", "plan", NAME, code=4)
+    asked = ran("reverse", "submit", NAME, *REASON, code=4)
+
+    for refused in (planned, asked):
+        assert f"{NAME} is a reversal, and a reversal is not reversed" in refused.stderr
+        assert "--again" in refused.stderr
 
 
 def test_an_unknown_reversal_is_like_another(ran: Storno) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
 
-from storno.domain.events import ChunkCompleted, Counts, Event, RunReversed, RunReversing
+from storno.domain.events import (
+    Actor,
+    ChunkCompleted,
+    Counts,
+    Event,
+    RunReversed,
+    RunReversing,
+    Worker,
+)
 from storno.domain.ids import ChunkId, RunId
+from storno.domain.reversal import ReversalStarted
 from storno.projections.changes import Recorded
 from storno.storage.store import Store
 
@@ -108,6 +118,26 @@ def test_a_run_that_is_being_reversed_does_not_go_on(after: Callable[..., Storno
 
     assert "r-7" in storno("run", "payments", "--param", "month=2026-01", code=7).stderr
     assert "r-7" in storno("abandon", "last", "--reason", "x", "--yes", code=7).stderr
+
+
+def test_a_reversal_whose_process_is_gone_says_how_to_go_on(ran: Storno) -> None:
+    name = ran.json(
+        "reverse", "submit", str(RUN), "--reason-code", "other", "--reason", "all of it"
+    )["reversal"]
+    dead = Worker(host=socket.gethostname(), boot_id="earlier", pid=1, process_started="0")
+    ada = Actor(name="ada", os_user="ada", host="night-1")
+    begun = ReversalStarted(attempt=1, worker=dead, actor=ada, why="start")
+    store = Store.open(f"sqlite:///{ran.folder / 'storno.db'}")
+    append(store, [[Recorded(f"reversal/{name}", 2, begun)]])
+    store.close()
+
+    shown = ran("reverse", "show", name)
+    document = ran.json("reverse", "show", name)
+    ran("reverse", "execute", name, "--yes")
+
+    assert (document["state"], document["alive"]) == ("running", False)
+    assert f"Its process is gone. Go on with it: storno reverse execute {name}" in shown.stderr
+    assert ran.json("reverse", "show", name)["alive"] is None
 
 
 def test_what_was_never_taken_back_is_not_spoken_of(ran: Storno) -> None:

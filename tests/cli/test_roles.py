@@ -298,6 +298,7 @@ def test_jobs_show_says_how_a_job_is_taken_back(storno: Storno) -> None:
         "above": {"EUR": "10000"},
         "reasons": ["recalled"],
         "form": "red",
+        "year_begins": 1,
     }
     assert (letters["compensation"], letters["irreversible"]) == (None, "a letter is sent")
     page = storno("jobs", "show", "transfers").stdout

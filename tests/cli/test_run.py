@@ -86,6 +86,15 @@ def test_a_dry_run_writes_nothing(payments: Storno) -> None:
     told = "payments/2026-01 tried out with 3 dead letters; nothing was written"
     assert ran.stdout.splitlines()[0] == told
     assert "would post GBP  633625.55" in ran.stdout
+    assert re.search(
+        r"P00057 +input/\S+ line 59 +invalid-record +amount: Input should be", ran.stdout
+    )
+    would = payments.json("run", "payments", *MONTH, "--dry-run")["would_fail"]
+    assert [(each["key"], each["error"]) for each in would] == [
+        ("P00057", "invalid-record"),
+        ("P00118", "invalid-record"),
+        ("P00041", "key-conflict"),
+    ]
     assert payments.json("runs") == []
 
 
@@ -166,6 +175,14 @@ def test_every_template_runs_as_its_readme_says(
     totals = project.json("ledger", "trial-balance")["totals"]
     assert totals
     assert all(total["debit"] == total["credit"] for total in totals)
+
+
+def test_a_chosen_key_that_is_nowhere_is_not_found(payments: Storno) -> None:
+    """cli.md: 6; what the other keys name is worked on."""
+    found = payments.json("run", "payments", *MONTH, "--key", "P00003", "--key", "P0003", code=6)
+
+    assert (found["state"], found["not_found"]) == ("stopped", ["P0003"])
+    assert payments.json("ledger", "entry", "payments", "P00003")
 
 
 def test_a_chosen_key_that_fails_is_pointed_at(payments: Storno) -> None:

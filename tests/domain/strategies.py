@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from storno.domain.codec import EVENTS
 from storno.domain.entry import PostedEntry, PostedLine
 from storno.domain.events import NO_OUTPUT, Actor, Counts, Event, Worker
-from storno.domain.reversal import NetLine
+from storno.domain.reversal import MovedEntries, NetLine
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(0, 2**53)
@@ -50,6 +50,7 @@ NET = st.builds(
     debit=MINOR,
     credit=MINOR,
 )
+MOVED = st.builds(MovedEntries, book=TEXTS, period=TEXTS, to=TEXTS, entries=NUMBERS)
 COUNTS = st.builds(Counts, **dict.fromkeys(Counts.__struct_fields__, NUMBERS))
 
 _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
@@ -71,6 +72,7 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "changed": st.lists(TEXTS, max_size=3).map(tuple),
     "scope": st.dictionaries(NAMES, JSON, max_size=3),
     "net": st.lists(NET, max_size=3).map(tuple),
+    "moves": st.lists(MOVED, max_size=3).map(tuple),
 }
 _BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,

@@ -52,7 +52,13 @@ def test_who_decides_is_not_who_acts() -> None:
     """accounting-rules, 10: approving and closing are another role's."""
     decides = {act for act, role in NEEDS.items() if role is Role.APPROVER}
 
-    assert decides == {"reverse approve", "reverse reject", "periods close", "periods reopen"}
+    assert decides == {
+        "forget",
+        "periods close",
+        "periods reopen",
+        "reverse approve",
+        "reverse reject",
+    }
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from storno.domain.events import (
 )
 from storno.domain.period import PeriodClosed, PeriodReopened
 from storno.domain.reversal import (
+    MovedEntries,
     NetLine,
     ReversalApproved,
     ReversalCompleted,
@@ -55,6 +56,7 @@ from storno.domain.reversal import (
     ReversalStarted,
     ReversalStopped,
 )
+from storno.domain.subject import SubjectForgotten
 
 ANNA = Actor(name="Anna", os_user="anna", host="night-1")
 WORKER = Worker(host="night-1", boot_id="b7c6:4026531836", pid=4711, process_started="81920")
@@ -242,6 +244,24 @@ EVENTS_MEANT: list[Event] = [
         actor=ANNA,
         undoes=True,
     ),
+    ReversalRequested(
+        job="pay",
+        run="2026-12",
+        scope={"kind": "run"},
+        form="black",
+        date=None,
+        code="wrong-input",
+        text="the wrong file",
+        digest="77e0",
+        as_of=20_482,
+        records=1,
+        blocked=0,
+        net=(),
+        approvals=0,
+        actor=ANNA,
+        moves=(MovedEntries("main", "2026-12", "2027-01-01", 1),),
+        other_years=1,
+    ),
     ReversalApproved(actor=ANNA, digest="77de", final=True),
     ReversalRejected(actor=ANNA, reason="wrong rows"),
     ReversalStarted(attempt=1, worker=WORKER, actor=ANNA, why="start"),
@@ -252,6 +272,7 @@ EVENTS_MEANT: list[Event] = [
     PeriodClosed(actor=ANNA, digest="1f0c"),
     PeriodReopened(actor=ANNA, reason="a late invoice"),
     AccessRefused(actor=ANNA, act="reverse approve", needs="approver", about="r-7"),
+    SubjectForgotten(actor=ANNA, reason="asked by letter"),
 ]
 """In the order of ``frozen_events.txt``, which holds them as they were stored."""
 

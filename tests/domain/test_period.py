@@ -32,6 +32,7 @@ from storno.domain.period import (
     balance_digest,
     close,
     evolve,
+    fiscal_year,
     reopen,
 )
 
@@ -111,6 +112,23 @@ def test_only_a_closed_month_is_reopened() -> None:
     assert evolve(CLOSED, event) == PeriodState(2, None)
     with pytest.raises(NotAllowedError, match="2026-01 of book main is open"):
         reopen(JANUARY, PeriodState(), ANNA, "late invoice")
+
+
+@pytest.mark.parametrize(
+    ("day", "begins", "year"),
+    [
+        ("2026-01-01", 1, 2026),
+        ("2026-12-31", 1, 2026),
+        ("2026-03-31", 4, 2025),
+        ("2026-04-01", 4, 2026),
+        ("2026-12-01", 12, 2026),
+        ("0001-01-01", 2, 0),
+    ],
+)
+def test_a_fiscal_year_is_named_by_the_year_in_which_it_begins(
+    day: str, begins: int, year: int
+) -> None:
+    assert fiscal_year(dt.date.fromisoformat(day), begins) == year
 
 
 def test_the_digest_is_of_these_bytes() -> None:

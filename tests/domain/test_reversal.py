@@ -166,6 +166,18 @@ def test_one_person_is_not_two() -> None:
         reversals.start(state_of("needs two"), WORKER, ANNA)
 
 
+@pytest.mark.parametrize("name", ["Anna", "ANNA", "\uff41nna", "anna\u00a0"])
+def test_another_spelling_is_not_another_person(name: str) -> None:
+    """accounting-rules, 10: who asks does not agree."""
+    with pytest.raises(NotAllowedError, match="anna requested the reversal and cannot approve it"):
+        reversals.approve(state_of("needs one"), actor(name), DIGEST)
+
+
+def test_who_agreed_does_not_agree_in_another_spelling() -> None:
+    assert reversals.approve(state_of("one of two"), actor("BEN"), DIGEST) == ()
+    assert reversals.approve(state_of("one of two"), actor("Benn"), DIGEST)
+
+
 def test_what_is_approved_is_what_was_requested() -> None:
     with pytest.raises(PlanChangedError, match="plan it anew"):
         reversals.approve(state_of("needs one"), BEN, "other")

@@ -5,11 +5,18 @@ The README of the example is run as it stands; what it leaves behind is looked a
 
 from __future__ import annotations
 
+import csv
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from beancount import loader
+from beancount.core.data import Open, Transaction
 
 from ..cli.command import Storno
 from ..docs.running import ROOT
@@ -40,6 +47,38 @@ def test_the_trial_balance_is_what_the_files_say_to_the_penny(
     assert balances(trial_balance) == expected
     total = str(-expected["creditors"])
     assert trial_balance["totals"] == [{"currency": "GBP", "debit": total, "credit": total}]
+
+
+def test_the_year_is_the_same_elsewhere(year: Storno, tmp_path: Path) -> None:
+    """As beancount, a spreadsheet and a data frame read it, account by account."""
+    expected = balances(year.json("ledger", "trial-balance"))
+    for form in ("beancount", "csv", "parquet"):
+        year("ledger", "export", "--format", form, "--out", str(tmp_path / f"year.{form}"))
+
+    assert in_beancount(tmp_path / "year.beancount") == expected
+    with (tmp_path / "year.csv").open(encoding="utf-8", newline="") as file:
+        assert in_rows(csv.DictReader(file)) == expected
+    assert in_rows(pq.read_table(tmp_path / "year.parquet").to_pylist()) == expected
+
+
+def in_beancount(file: Path) -> dict[str, Decimal]:
+    entries, errors, _ = loader.load_file(str(file))
+    assert errors == []
+    names = {each.account: each.meta["account"] for each in entries if isinstance(each, Open)}
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for each in entries:
+        if isinstance(each, Transaction):
+            for posting in each.postings:
+                found[names[posting.account]] += posting.units.number
+    return found
+
+
+def in_rows(rows: Iterable[dict[str, Any]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        amount = Decimal(row["amount"])
+        found[row["account"]] += amount if row["side"] == "debit" else -amount
+    return found
 
 
 def test_every_month_says_what_became_of_its_rows(year: Storno) -> None:

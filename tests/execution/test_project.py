@@ -9,6 +9,7 @@ import pytest
 from storno.domain.access import Role
 from storno.domain.errors import DefinitionError, UsageError
 from storno.domain.policy import REASONS, ReversalPolicy
+from storno.execution.checkpoints import Checkpoints
 from storno.execution.project import Project, without_password
 
 FROM_FLAG = "sqlite:////books/flag.db"
@@ -136,6 +137,8 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
         "reversals.approvals": ("0", "default"),
         "reversals.reasons": (", ".join(REASONS), "default"),
         "reversals.form": ("black", "default"),
+        "reversals.year_begins": ("1", "default"),
+        "checkpoints": ("none are taken", "default"),
     }
 
 
@@ -158,6 +161,7 @@ approvals = 1
 above = { EUR = "10000.00", JPY = 1500000 }
 reasons = ["01", "Fehlbuchung"]
 form = "red"
+year_begins = 4
 """
 
 
@@ -193,14 +197,70 @@ def test_what_reversals_ask_for_comes_from_the_file(tmp_path: Path) -> None:
         above={"EUR": "10000.00", "JPY": 1_500_000},
         reasons=("01", "Fehlbuchung"),
         form="red",
+        year_begins=4,
     )
     listed = {each.name: (each.value, each.origin) for each in project.values}
     assert listed["reversals.approvals"] == ("1", "storno.toml")
     assert listed["reversals.above"] == ("EUR 10000.00, JPY 1500000", "storno.toml")
     assert listed["reversals.reasons"] == ("01, Fehlbuchung", "storno.toml")
     assert listed["reversals.form"] == ("red", "storno.toml")
+    assert listed["reversals.year_begins"] == ("4", "storno.toml")
 
 
 def test_a_password_is_never_shown() -> None:
     assert without_password("postgresql://a:b@c/d") == "postgresql://a:***@c/d"
     assert without_password("postgresql://c/d") == "postgresql://c/d"
+
+
+def test_checkpoints_are_kept_where_the_file_says(tmp_path: Path) -> None:
+    write_settings(
+        tmp_path,
+        """
+        [checkpoints]
+        folder = "kept"
+        git = "/srv/audit"
+        url = "s3://audit:secret@bucket/kept"
+        sign = "storno.key"
+        timestamp = "https://tsa.example.org"
+        """,
+    )
+    project = Project.find(tmp_path, environment={})
+
+    assert project.checkpoints == Checkpoints(
+        folder=tmp_path.resolve() / "kept",
+        git=Path("/srv/audit"),
+        url="s3://audit:secret@bucket/kept",
+        sign=tmp_path.resolve() / "storno.key",
+        timestamp="https://tsa.example.org",
+    )
+    assert {each.name: each.value for each in project.values if "checkpoints" in each.name} == {
+        "checkpoints.folder": "kept",
+        "checkpoints.git": "/srv/audit",
+        "checkpoints.sign": "storno.key",
+        "checkpoints.timestamp": "https://tsa.example.org",
+        "checkpoints.url": "s3://audit:***@bucket/kept",
+    }
+
+
+def test_without_a_table_no_checkpoints_are_taken(tmp_path: Path) -> None:
+    write_settings(tmp_path, "")
+    assert Project.find(tmp_path, environment={}).checkpoints is None
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "checkpoints: name a folder, a git repository or a url"),
+        ('folder = ""', "checkpoints.folder: string should have at least 1 character, not ''"),
+        ("folder = 3", "checkpoints.folder: input should be a valid string, not 3"),
+        ('url = "kept"', "checkpoints.url: 'kept' is no URL"),
+        ('folder = "kept"\ntimestamp = "tsa"', "checkpoints.timestamp: 'tsa' is no address"),
+        ('to = "kept"', r"unknown key 'checkpoints.to'\. .*Known: folder, git, url"),
+    ],
+)
+def test_a_table_of_checkpoints_that_cannot_be_meant_is_refused(
+    tmp_path: Path, table: str, message: str
+) -> None:
+    write_settings(tmp_path, f"[checkpoints]\n{table}")
+    with pytest.raises(DefinitionError, match=message):
+        Project.find(tmp_path, environment={})

@@ -7,8 +7,12 @@ from collections import Counter
 import pytest
 from hypothesis import example, given
 
-from storno.projections.changes import COUNTS, Tables, apply
-from storno.projections.project import project
+from storno.domain.codec import encode
+from storno.domain.errors import StoreError
+from storno.domain.events import RecordReversed, RecordSucceeded
+from storno.domain.postings import Postings
+from storno.projections.changes import COUNTS, Recorded, Tables, apply
+from storno.projections.project import project, project_apart
 
 from .histories import (
     JOB,
@@ -16,6 +20,7 @@ from .histories import (
     Posting,
     histories,
     repaired_history,
+    settled_history,
     taken_back_history,
 )
 
@@ -297,3 +302,45 @@ def test_a_later_pass_that_posts_the_record_settles_its_dead_letter():
     history.complete_chunk("2024-01", [day, "not a date"])
     states = {row["ordinal"]: row["state"] for row in fold(history).rows["dead_letters"].values()}
     assert states == {0: "resolved", 1: "open"}
+
+
+def in_bulk(commit: list[Recorded]) -> tuple[list[Recorded], Postings]:
+    """A commit as a replay reads it: its postings joined, the other events one by one."""
+    states: dict[type, list[bytes]] = {RecordSucceeded: [], RecordReversed: []}
+    others = []
+    for recorded in commit:
+        if type(recorded.event) in states:
+            states[type(recorded.event)].append(encode(recorded.event))
+        else:
+            others.append(recorded)
+    posted, taken_back = states.values()
+    count = len(posted) + len(taken_back)
+    return others, Postings(1, count, b",".join(posted), b",".join(taken_back))
+
+
+@written_out
+@repaired
+@example(settled_history())
+@any_history
+def test_postings_in_bulk_come_to_the_same_as_one_by_one(history: History):
+    whole, bulk = Tables(), Tables()
+    for number, commit in enumerate(history.commits, 1):
+        apply(whole, project(commit), number, number * 1_000_000)
+        apply(bulk, project_apart(*in_bulk(commit)), number, number * 1_000_000)
+        assert bulk == whole
+
+
+@pytest.mark.parametrize(
+    ("count", "posted", "why"),
+    [
+        (2, b'{"entries":[]}', "2 events have the states of 1"),
+        (1, b"{},{}", "1 events have the states of 2"),
+        (1, b'{"entries":', "malformed"),
+        (1, b'{"entries":[{"book":1}]}', "Expected `str`"),
+    ],
+)
+def test_postings_that_cannot_be_read_are_refused_with_their_commit(
+    count: int, posted: bytes, why: str
+):
+    with pytest.raises(StoreError, match=f"commit 7 cannot be read.*{why}"):
+        project_apart([], Postings(7, count, posted))

@@ -46,6 +46,7 @@ def test_chosen_keys_are_worked_on_alone(lab: Lab) -> None:
 
     assert chosen.state == "stopped"
     assert chosen.message == ("keys: 2 succeeded, 0 skipped, 0 failed, not found: P-404")
+    assert chosen.not_found == ("P-404",)
     assert calls == lab.posted() == [3, 11]
     assert chosen.counts == Counts()
     assert sum(event.counts.succeeded for event in lab.events(ChunkCompleted)) == 2
@@ -142,6 +143,8 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be(lab: Lab) -> None:
     assert result.state == "dry-run"
     assert result.counts == Counts(read=10, succeeded=6, skipped=3, failed=1)
     assert result.totals == {"EUR": sum(100 * (n + 1) + 25 for n in (3, 4, 5, 6, 8, 9))}
+    ((key, failed),) = result.failures
+    assert (key, failed.error, failed.ordinal) == ("P-007", "invalid-record", 7)
     assert lab.store.log.head() == head
     assert len(watcher.acknowledged) == 3
     assert lab.run(definition, {"month": "2"}).counts == result.counts
@@ -165,6 +168,7 @@ def test_a_dry_run_does_not_call_out(lab: Lab) -> None:
     result = lab.run(call_out(rows, calls), {"month": "1"}, dry_run=True)
 
     assert result.counts == Counts(read=4, succeeded=3, failed=1)
+    assert [(key, failed.error) for key, failed in result.failures] == [("P-001", "invalid-record")]
     assert not calls
     assert not lab.log()
 

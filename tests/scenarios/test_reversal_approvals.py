@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from storno.compensations.scope import Scope
 from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
 from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalRequested
+from storno.execution import reversing
+from storno.execution.dead_letters import discard
+from storno.execution.journal import Journal
+from storno.storage import queries
 
-from .lab import ACTOR, Lab, paying, payments
+from .lab import ACTOR, Lab, paying
 from .taking import BEN, CARA, DORA, Taking, where
-from .test_reversals import ran
+from .test_reversals import dated, ran
 
 
 def test_a_reason_is_mandatory(lab: Lab) -> None:
@@ -94,11 +101,10 @@ def test_an_approved_reversal_may_still_be_rejected_until_it_begins(lab: Lab) ->
 CHANGES = {
     "others took some back": lambda taking: taking.take_back(Scope(keys=("P-004",))),
     "its period was closed": lambda taking: taking.close("2026-01"),
-    "its job has no handler": lambda taking: None,
 }
 
 
-@pytest.mark.parametrize("change", ["others took some back", "its period was closed"])
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_plan_that_changed_is_not_executed(lab: Lab, change: str) -> None:
     """accounting-rules, 10: neither agreed to nor begun, and nothing is written."""
     taking = ran(lab)
@@ -128,7 +134,29 @@ def test_the_difference_is_named(lab: Lab) -> None:
         taking.execute(name)
 
     assert "it would take back 4 records, not 10, and 6 cannot be, not 0" in str(caught.value)
-    assert "its net effect on the accounts is another one" in str(caught.value)
+    assert (
+        "its net effect would be creditors EUR debit 11.00 and credit 0.00, not debit 57.50 and "
+        "credit 0.00 / expense:rent EUR debit 0.00 and credit 11.00, not debit 0.00 and credit "
+        "57.50"
+    ) in str(caught.value)
+
+
+def test_where_it_moves_is_part_of_the_difference(lab: Lab) -> None:
+    """Who is to agree, and who executes, read what the calendar did to the plan."""
+    taking = ran(lab)
+    taking.close("2026-01")
+    waiting, agreed = taking.submit(approvals=1), taking.submit()
+    taking.close("2026-02")
+    moved = "it would move 10 of 2026-01 to 2026-03-01, not 10 of 2026-01 to 2026-02-01"
+
+    with pytest.raises(PlanChangedError, match=f"was not approved: .*{moved}.* reject this one"):
+        taking.approve(waiting)
+    with pytest.raises(PlanChangedError, match=f"was not begun: .*{moved}"):
+        taking.execute(agreed)
+    taking.reopen("2026-02")
+    taking.reopen("2026-01")
+    with pytest.raises(PlanChangedError, match="it would move no entries, not 10 of 2026-01"):
+        taking.execute(agreed)
 
 
 def test_reopened_in_time_the_plan_is_the_same_again(lab: Lab) -> None:
@@ -140,32 +168,30 @@ def test_reopened_in_time_the_plan_is_the_same_again(lab: Lab) -> None:
     assert taking.execute(name).reversed == 10
 
 
-def test_what_somebody_else_took_back_meanwhile_is_set_aside(sqlite_lab: Lab) -> None:
+def between_look_and_begin(
+    monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]
+) -> None:
+    """Do something once a reversal has looked at its plan, before it keeps its run from others."""
+    look = reversing.refuse_changed_plan
+
+    def looked(journal: Journal, looking: str, *rest: Any) -> None:
+        look(journal, looking, *rest)
+        if looking == name:
+            act()
+
+    monkeypatch.setattr(reversing, "refuse_changed_plan", looked)
+
+
+def test_what_somebody_else_took_back_meanwhile_is_set_aside(
+    sqlite_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """details.md: with the winner's name; a person settles it, and then it is complete."""
-    from storno.execution.dead_letters import discard
-    from storno.storage import queries
-
     lab = sqlite_lab
-    job = paying(payments(4), chunk_size=1)
-    lab.run(job)
-    taking = Taking(lab, job)
+    taking = ran(lab, 4, chunk_size=1)
     name, winner = taking.submit(), taking.submit(Scope(keys=("P-001",)))
+    between_look_and_begin(monkeypatch, name, lambda: taking.execute(winner))
 
-    # Between its look at the plan and its first commit: the run is not held yet.
-    from storno.execution.reversing import Execution
-
-    look = Execution._refuse_changed_plan
-
-    def looked(execution: Execution) -> None:
-        look(execution)
-        if execution.name == name:
-            taking.execute(winner)
-
-    Execution._refuse_changed_plan = looked  # type: ignore[method-assign]
-    try:
-        first = taking.execute(name)
-    finally:
-        Execution._refuse_changed_plan = look  # type: ignore[method-assign]
+    first = taking.execute(name)
     second = taking.execute(name)
 
     assert (first.state, first.reversed, first.failed) == ("stopped", 3, 1)
@@ -178,3 +204,21 @@ def test_what_somebody_else_took_back_meanwhile_is_set_aside(sqlite_lab: Lab) ->
     third = taking.execute(name)
     assert (third.state, third.reversed, third.failed) == ("completed", 3, 0)
     assert taking.execute(name).noop
+
+
+def test_a_month_that_is_reopened_meanwhile_adds_nothing_to_what_was_agreed_to(
+    sqlite_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """accounting-rules, 10: what the plan had blocked stays, whenever the month opens again."""
+    job = paying(dated(4, "2026-01-15", "9999-12-31"))
+    sqlite_lab.run(job)
+    taking = Taking(sqlite_lab, job)
+    taking.close("9999-12")
+    name = taking.submit()
+    between_look_and_begin(monkeypatch, name, lambda: taking.reopen("9999-12"))
+
+    result = taking.execute(name)
+
+    assert (result.state, result.reversed, result.failed) == ("completed", 2, 0)
+    assert sorted(taking.reversed()) == [0, 2]
+    assert taking.standing() == [2]

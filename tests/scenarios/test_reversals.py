@@ -12,7 +12,7 @@ from storno.compensations.scope import Scope
 from storno.domain.errors import ConflictError, NotFoundError, UsageError
 from storno.domain.events import ChunkCompleted, RecordReversed, RecordSucceeded
 from storno.domain.ids import RunId
-from storno.domain.reversal import PlanChangedError
+from storno.domain.reversal import MovedEntries, PlanChangedError, ReversalRequested
 from storno.execution.reversals import posting_run
 
 from .lab import Lab, Watcher, paying, payments
@@ -319,8 +319,12 @@ def test_into_another_fiscal_year_is_flagged(lab: Lab) -> None:
     lab.run(job)
     taking = Taking(lab, job)
     taking.close("2025-12")
+    taking.submit()
+    (asked,) = lab.events(ReversalRequested)
 
     assert taking.plan().other_years == 2
+    assert asked.other_years == 2
+    assert asked.moves == (MovedEntries("main", "2025-12", "2026-01-01", 2),)
 
 
 def test_where_no_period_takes_it_that_record_stays(lab: Lab) -> None:
@@ -346,42 +350,6 @@ def test_where_no_period_takes_it_that_record_stays(lab: Lab) -> None:
     assert sorted(taking.reversed()) == [0, 2]
     assert taking.run_state() == "partly-reversed"
     assert taking.standing() == [2]
-
-
-def test_what_a_period_stops_meanwhile_is_set_aside(lab: Lab) -> None:
-    """It was agreed to, so the reversal is not complete without it."""
-    job = paying(dated(2, "9999-12-31"))
-    lab.run(job)
-    taking = Taking(lab, job)
-    name = taking.submit()
-    watcher = Watcher(on_start=lambda: taking.close("9999-12"))
-
-    first = taking.execute(name, watcher)
-    letters = taking.letters(name)
-    taking.reopen("9999-12")
-    second = taking.execute(name)
-
-    assert (first.state, first.reversed, first.failed) == ("stopped", 0, 2)
-    assert letters == dict.fromkeys(("P-000", "P-001"), ("period-closed", "open"))
-    assert (second.state, second.reversed, second.failed) == ("completed", 2, 0)
-    assert taking.letters(name) == dict.fromkeys(("P-000", "P-001"), ("period-closed", "resolved"))
-
-
-def test_a_period_closed_meanwhile_moves_what_is_still_to_come(lab: Lab) -> None:
-    """Scenario 25b, a reversal against a period close."""
-    taking = ran(lab, 2_500, chunk_size=500)
-    closed: list[bool] = []
-
-    def close(_: object) -> None:
-        if not closed:
-            closed.append(True)
-            taking.close("2026-01")
-
-    result = taking.execute(taking.submit(), Watcher(on_commit=close))
-
-    assert result.reversed == 2_500
-    assert taking.dates() == {(DAY, DAY), (DAY, dt.date(2026, 2, 1))}
-    assert taking.run_state() == "reversed"
 
 
 def test_a_run_in_progress_is_refused(lab: Lab) -> None:

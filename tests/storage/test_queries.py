@@ -259,7 +259,7 @@ def test_the_life_of_a_record(store: Store):
 
 
 def test_the_events_of_a_run_and_its_chunks_as_they_were_recorded(store: Store):
-    events = queries.run_events(store, f"{JOB}/{FEBRUARY}")
+    events = list(queries.run_events(store, f"{JOB}/{FEBRUARY}"))
     assert [type(event.event).__name__ for event in events] == [
         "RunStarted",
         "ChunkStarted",

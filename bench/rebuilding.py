@@ -1,0 +1,106 @@
+"""How fast the events are read again: a rebuild of all views, their check, the books of a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from .compare import STORNO
+from .invoices import write_invoices
+from .report import table
+from .stores import SQLITE, open_stores
+from .task import CHUNK, Task, run_in_child
+
+TARGET_EVENTS_PER_SECOND = 300_000
+"""Of a rebuild on SQLite, in one process."""
+
+LEGS = {
+    "rebuild": "all views made anew",
+    "check": "all views compared",
+    "books": "the trial balance of a time",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What going through the events once took.
+
+    Attributes:
+        leg: of ``LEGS``.
+        events: how many there were.
+        peak_bytes: the most memory the process held.
+    """
+
+    database: str
+    leg: str
+    events: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return self.events / self.seconds
+
+
+def rebuild(
+    folder: Path, databases: Sequence[str], sizes: Sequence[int], rounds: int
+) -> list[Reading]:
+    """Fill a store by a run of each size, and read it again, each time by a fresh process."""
+    found = []
+    for records in sizes:
+        source = str(write_invoices(folder / "invoices.csv", records))
+        for database in databases:
+            with open_stores(database, folder) as stores:
+                url = stores.create(f"rebuild_{records}")
+                run_in_child(Task(STORNO, url, source, records))
+                tasks = [Task(leg, url, source, records) for leg in LEGS] * rounds
+                found += [_once(database, task) for task in tasks]
+                stores.drop(url)
+    return found
+
+
+def _once(database: str, task: Task) -> Reading:
+    outcome = run_in_child(task)
+    # A chunk's claim and its end, the run's start and its end.
+    events = task.records + 2 * -(-task.records // CHUNK) + 2
+    return Reading(
+        database, task.leg, events, outcome.seconds, outcome.cpu_seconds, outcome.peak_bytes
+    )
+
+
+def rebuild_holds(readings: Sequence[Reading]) -> bool:
+    """Whether rebuilds on SQLite are as fast as they are meant to be."""
+    return all(
+        median(one.rate for one in ours) >= TARGET_EVENTS_PER_SECOND
+        for (database, leg, _), ours in _grouped(readings).items()
+        if (database, leg) == (SQLITE, "rebuild")
+    )
+
+
+def rebuild_table(readings: Sequence[Reading]) -> str:
+    """One row for what was done to a store: medians, and the best."""
+    rows = [
+        (
+            database,
+            LEGS[leg],
+            f"{events:,}",
+            f"{median(one.rate for one in ours):,.0f}",
+            f"{max(one.rate for one in ours):,.0f}",
+            f"{median(one.cpu_seconds for one in ours) * 1_000_000 / events:.2f}",
+            f"{max(one.peak_bytes for one in ours) / 2**20:.0f}",
+        )
+        for (database, leg, events), ours in _grouped(readings).items()
+    ]
+    head = ("database", "what", "events", "events/s", "best", "CPU us/event", "peak MiB")
+    return table(head, rows)
+
+
+def _grouped(readings: Sequence[Reading]) -> dict[tuple[str, str, int], list[Reading]]:
+    groups: dict[tuple[str, str, int], list[Reading]] = {}
+    for one in readings:
+        groups.setdefault((one.database, one.leg, one.events), []).append(one)
+    return groups

@@ -1,0 +1,98 @@
+"""Verifying the log that one run left: every hash computed anew, in one process, views left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from storno import Store
+from storno.storage.verification.verify import verify
+
+from .compare import STORNO
+from .invoices import write_invoices
+from .report import MIB, table
+from .stores import SQLITE, open_stores
+from .task import CHUNK, BenchError, Task, run_in_child
+from .timing import Stopwatch
+
+VERIFY = "verify"
+
+TARGET_EVENTS_PER_SECOND = 300_000
+"""On SQLite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One verification, in a process of its own."""
+
+    database: str
+    events: int
+    seconds: float
+    events_per_second: float
+    peak_bytes: int
+
+
+def run(task: Task) -> tuple[float, float]:
+    """Verify a store that is there; the leg's own process does nothing else."""
+    store = Store.open(task.url)
+    watch = Stopwatch()
+    with watch:
+        found = verify(store)
+    store.close()
+    if found.total:
+        raise BenchError(f"the log is not verified: {found.problems}")
+    return watch.reading
+
+
+def expected(task: Task) -> Mapping[str, int]:
+    """An event a record, two a chunk, and the run's own two."""
+    return {"SELECT count(*) FROM events": events_of(task.records)}
+
+
+def events_of(records: int) -> int:
+    """How many events a run over that many records leaves."""
+    return records + 2 * -(-records // CHUNK) + 2
+
+
+def verify_stores(
+    folder: Path, databases: Sequence[str], records: int, rounds: int
+) -> list[Verified]:
+    """Fill a store by one run on each database, and verify it some times."""
+    found = []
+    for database in databases:
+        with open_stores(database, folder) as stores:
+            source = str(write_invoices(folder / "invoices.csv", records))
+            url = stores.create(VERIFY)
+            run_in_child(Task(STORNO, url, source, records))
+            for _ in range(rounds):
+                outcome = run_in_child(Task(VERIFY, url, source, records))
+                rate = events_of(records) / outcome.seconds
+                found.append(
+                    Verified(
+                        database, events_of(records), outcome.seconds, rate, outcome.peak_bytes
+                    )
+                )
+            stores.drop(url)
+    return found
+
+
+def verify_holds(found: Sequence[Verified]) -> bool:
+    """Whether SQLite's best was fast enough."""
+    rates = [each.events_per_second for each in found if each.database == SQLITE]
+    return not rates or max(rates) >= TARGET_EVENTS_PER_SECOND
+
+
+def verify_table(found: Sequence[Verified]) -> str:
+    """One row a verification."""
+    rows = [
+        (
+            each.database,
+            f"{each.events:,}",
+            f"{each.seconds:.2f}",
+            f"{each.events_per_second:,.0f}",
+            f"{each.peak_bytes / MIB:.0f}",
+        )
+        for each in found
+    ]
+    return table(("database", "events", "seconds", "events/s", "peak MiB"), rows)

@@ -1,0 +1,227 @@
+"""Reads every event and every commit, and recomputes all that they were hashed to.
+
+The rows come as the driver gives them: whoever changed them was bound by no type and no
+constraint. Memory stays flat: of the events one commit's leaves are kept, of the commits one hash
+for each bit of their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ...domain.checkpoint import Checkpoint, origin_of
+from ...domain.errors import StoreUnavailableError
+from ...domain.seal import merkle_root
+from ...domain.tree import Frontier
+from ..dialect import Commit
+from ..engine import place
+from ..schema import LogTables
+from ..store import Store
+from ..views.generation import snapshot
+from ..views.rebuild import Progress
+from .commits import StoredCommits
+from .events import StoredEvents, suspects
+from .extends import KeptCheckpoints
+from .guards import missing_guards
+from .problems import Problem, Problems
+from .rows import BEFORE_THE_FIRST, repaired, typed, with_root
+from .streams import broken_streams
+
+EVENTS_A_STEP: Final = 10_000
+"""How many events are read between two reports of how far it is, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What reading the log came to.
+
+    Attributes:
+        commits: how many commits the log holds.
+        events: how many events were read and hashed.
+        head: the last commit's chain hash, None for an empty log.
+        root: of RFC 6962's tree over all commits.
+        problems: the first hundred, of the log as a whole first, then in its order.
+        total: how many there are.
+    """
+
+    commits: int
+    events: int
+    head: bytes | None
+    root: bytes
+    problems: tuple[Problem, ...]
+    total: int
+
+
+def verify(
+    store: Store,
+    *,
+    checkpoints: Sequence[Checkpoint] = (),
+    since: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Recompute a store's log; what is found is returned, never raised.
+
+    Args:
+        store: whose log it is.
+        checkpoints: that the log must extend; their signatures are the caller's business.
+        since: another one; the events up to it are not read again, only their commits' rows.
+        progress: told the events done and their number every now and then.
+
+    Raises:
+        StoreUnavailableError: the server stopped answering.
+    """
+    tables, problems = store.log.tables, Problems()
+    kept = KeptCheckpoints((*checkpoints, *([] if since is None else [since])))
+    problems.extend(kept.of_other_logs(origin_of(store.store_id)))
+    with snapshot(store.engine) as connection, ThreadPoolExecutor(1) as beside:
+        problems.extend(missing_guards(connection, tables))
+        reading = _Reading(connection, tables, kept, problems, progress)
+        try:
+            reading.begin_behind(0 if since is None else since.size)
+            streams = beside.submit(_broken_streams, store, reading.start)
+            reading.read()
+            problems.extend(streams.result())
+        except (connection.dialect.loaded_dbapi.Error, sa.exc.DBAPIError) as error:
+            problems.add(_unreadable(store.engine, reading, error))
+    return Verification(
+        commits=reading.tree.size,
+        events=reading.events_read,
+        head=reading.previous.chain_hash if reading.tree.size else None,
+        root=reading.tree.root(),
+        problems=problems.in_order(),
+        total=problems.total,
+    )
+
+
+class _Reading:
+    """One pass over the commits, and over the events of those that are looked at.
+
+    Attributes:
+        tree: of the commits read so far.
+        previous: the last of them, as it must have been written.
+        events_read: how many events were hashed.
+        start: the position behind which events are read.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        tables: LogTables,
+        kept: KeptCheckpoints,
+        problems: Problems,
+        progress: Progress | None,
+    ) -> None:
+        self.tree = Frontier()
+        self.previous: Commit = BEFORE_THE_FIRST
+        self.events_read = 0
+        self.start = 0
+        self._connection = connection
+        self._tables = tables
+        self._commits = StoredCommits(connection, tables)
+        self._kept = kept
+        self._problems = problems
+        self._progress = progress
+        self._skipped = 0
+        self._last_position = 0
+        self._reported = 0
+
+    def begin_behind(self, commits: int) -> None:
+        """Leave the events of the first commits unread, or of all where there are fewer."""
+        self._last_position = self._commits.last_position()
+        self._skipped = min(commits, self._commits.last_number())
+        row = self._commits.row(self._skipped)
+        if row is not None:
+            self.start = typed(row)[0].last_position
+
+    def read(self) -> None:
+        """Read everything, and take note of what does not fit."""
+        events = StoredEvents(
+            self._connection, self._tables, after_position=self.start if self._skipped else None
+        )
+        self._problems.extend(self._kept.differing(self.tree))
+        for (stored, problems), following in _with_following(self._commits.rows()):
+            self._problems.extend(problems)
+            self._read_commit(events, stored, following)
+            self._problems.extend(self._kept.differing(self.tree))
+        self._problems.extend(self._kept.beyond(self.tree.size))
+        self._end(events)
+
+    def _read_commit(self, events: StoredEvents, stored: Commit, following: Commit | None) -> None:
+        behind = self._last_position + 1 if following is None else following.first_position
+        commit, problems = repaired(stored, self.previous, behind)
+        self._problems.extend(problems)
+        root, named = commit.merkle_root, False
+        if stored.number > self._skipped:
+            root, named = self._root(events, commit)
+        self.previous, problems = with_root(commit, self.previous, following, root)
+        for problem in problems:
+            if problem.field != "events":
+                self._problems.add(problem)
+            elif not named:
+                self._problems.add(problem)
+                self._problems.extend(suspects(self._connection, self._tables, commit))
+        self.tree.add(self.previous.chain_hash)
+
+    def _root(self, events: StoredEvents, commit: Commit) -> tuple[bytes, bool]:
+        """The root over a commit's events, and whether what is wrong with them is named."""
+        found = events.hashed(commit)
+        self._problems.extend(found.problems)
+        self.events_read += len(found.leaves)
+        self._report()
+        return merkle_root(found.leaves), bool(found.problems)
+
+    def _report(self) -> None:
+        if self._progress and self.events_read >= self._reported + EVENTS_A_STEP:
+            self._reported = self.events_read
+            self._progress(self.events_read, max(self._last_position - self.start, 0))
+
+    def _end(self, events: StoredEvents) -> None:
+        """See that nothing is left over, and that there was something at all."""
+        left = events.rest()
+        if left is not None:
+            position, count = left
+            message = f"no commit holds what stands from position {position} on, {count} in all"
+            self._problems.add(Problem(field="position", message=message, position=position))
+        if not self.tree.size:
+            message = "the log is empty: there is nothing that could be verified"
+            self._problems.add(Problem(field="log", message=message))
+
+
+def _with_following(
+    rows: Iterator[tuple[Any, ...]],
+) -> Iterator[tuple[tuple[Commit, list[Problem]], Commit | None]]:
+    """Each row with what is wrong with its types, and the row behind it."""
+    for row, following in pairwise(chain(map(typed, rows), [None])):
+        if row is not None:
+            yield row, None if following is None else following[0]
+
+
+def _broken_streams(store: Store, after_position: int) -> list[Problem]:
+    with store.engine.connect() as connection:
+        return list(broken_streams(connection, store.log.tables, after_position=after_position))
+
+
+def _unreadable(engine: sa.Engine, reading: _Reading, error: Exception) -> Problem:
+    """A log that the database itself cannot read is not verified.
+
+    Raises:
+        StoreUnavailableError: the server is gone, which says nothing of the log.
+    """
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    said = " ".join(str(cause).split())
+    gone = engine.dialect.loaded_dbapi.OperationalError
+    if engine.dialect.name == "postgresql" and isinstance(cause, gone):
+        raise StoreUnavailableError(
+            f"The store at {place(engine)} stopped answering: {said}. Nothing is verified; try "
+            "again."
+        ) from error
+    return Problem(
+        field="log",
+        message=f"the log cannot be read behind commit {reading.previous.number}: {said}",
+    )
