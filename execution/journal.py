@@ -32,6 +32,7 @@ from ..domain.ids import ChunkId, ReversalId, RunId
 from ..domain.period import PERIODS, Balance, Calendar, Period, PeriodState
 from ..domain.reversal import ReversalState
 from ..domain.run import RunState
+from ..domain.seal import NewEvents
 from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
 from ..storage.engine import is_aborted, place, writer
@@ -289,15 +290,22 @@ class Journal:
             return self._log.versions(streams)
 
     def holds(self, sealed: Sealed) -> bool:
-        """Whether the store has this very commit: its last event tells, for all or none is there.
+        """Whether the store has this very commit: its ends tell, for all or none is there.
 
-        Every commit of ours ends with an event that names the run's attempt.
+        Every commit of ours begins or ends with an event that names the worker, the attempt or the
+        actor. One of the ends alone is not enough: two workers who begin with the same reversal
+        say the same of its run.
         """
         events = sealed.events
+        return all(self._holds(events, index) for index in {0, len(events) - 1})
+
+    def _holds(self, events: NewEvents, index: int) -> bool:
         with self.talking():
-            rows = self._log.read_stream(events.streams[-1], after_version=events.versions[-1] - 1)
-        last = (events.topics[-1], events.states[-1])
-        return bool(rows) and (rows[0].topic, rows[0].state) == last
+            rows = self._log.read_stream(
+                events.streams[index], after_version=events.versions[index] - 1
+            )
+        stored = (rows[0].topic, rows[0].state) if rows else None
+        return stored == (events.topics[index], events.states[index])
 
     def append(
         self,

@@ -49,7 +49,7 @@ def test_killed_at_a_named_point(
         pytest.param(Mishap(at="commit"), ["start"], id="before the commit of the start"),
         pytest.param(Mishap(at="committed"), ["start", "takeover"], id="after it"),
         pytest.param(
-            Mishap(at="statement", matching="leases"), ["start", "takeover"], id="before the lease"
+            Mishap(at="statement", matching="INTO leases"), ["start", "takeover"], id="before the lease"
         ),
     ],
 )

@@ -152,7 +152,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Reversal:
-    """A reversal, and the dead letters that it has (ordinal to error)."""
+    """A reversal, and the dead letters that it has (ordinal to error, and to the posting)."""
 
     asked: Asked
     plan: Plan
@@ -166,6 +166,7 @@ class Reversal:
     attempt: int = 0
     taken: int = 0
     letters: dict[int, str] = field(default_factory=dict)
+    set_aside: dict[int, Posting] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
 
     @property

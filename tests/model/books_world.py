@@ -224,9 +224,8 @@ class World:
         if ordinal in reversal.settled:
             return
         reversal.settled.add(ordinal)
-        for posting in self._postings(reversal):
-            if posting.ordinal == ordinal and posting.waits_for == name:
-                posting.waits_for, posting.settled_for = None, name
+        posting = reversal.set_aside[ordinal]
+        posting.waits_for, posting.settled_for = None, name
         yield from self._commit()
 
     # Reversals.
@@ -379,6 +378,7 @@ class World:
     def _set_aside(self, name: str, posting: Posting, error: str) -> None:
         reversal = self.reversals[name]
         reversal.letters[posting.ordinal] = error
+        reversal.set_aside[posting.ordinal] = posting
         reversal.settled.discard(posting.ordinal)
         posting.waits_for, posting.settled_for = name, None
 
