@@ -142,9 +142,12 @@ def _last(place: Place, store_id: str) -> Checkpoint | None:
     if content is None:
         raise KeepingError(f"{place}: {newest} was taken away while it was to be read.")
     try:
-        return parse(content)
+        found = parse(content)
     except CheckFailedError as error:
         raise CheckFailedError(f"{place}: {newest} was changed: {error}") from None
+    if file_name(store_id, found.size) != newest:
+        raise CheckFailedError(f"{place}: {newest} was changed: it counts {found.size} commits.")
+    return found
 
 
 def _refuse_another_past(

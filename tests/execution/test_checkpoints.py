@@ -220,6 +220,21 @@ def test_a_kept_checkpoint_that_was_changed_is_found(
         checkpoints.take(sqlite_store)
 
 
+def test_an_older_checkpoint_in_the_place_of_the_last_is_found(
+    sqlite_store: Store, kept: Path
+) -> None:
+    """Else the log could be cut back to it, and nobody would be told."""
+    checkpoints = Checkpoints(folder=kept)
+    checkpoints.take(sqlite_store)
+    older = (kept / file_name(sqlite_store.store_id, 3)).read_bytes()
+    grow(sqlite_store, 1)
+    checkpoints.take(sqlite_store)
+    name = file_name(sqlite_store.store_id, 4)
+    (kept / name).write_bytes(older)
+    with pytest.raises(CheckFailedError, match=f"{name} was changed: it counts 3 commits"):
+        checkpoints.take(sqlite_store)
+
+
 def test_a_draft_that_a_process_left_is_no_checkpoint(sqlite_store: Store, kept: Path) -> None:
     name = file_name(sqlite_store.store_id, 99)
     kept.mkdir()
