@@ -10,7 +10,7 @@ import pytest
 from storno.compensations.scope import Scope
 from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
 from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalRequested
-from storno.execution import reversing
+from storno.execution import planning, reversing
 from storno.execution.dead_letters import discard
 from storno.execution.journal import Journal
 from storno.storage import queries
@@ -172,7 +172,7 @@ def between_look_and_begin(
     monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]
 ) -> None:
     """Do something once a reversal has looked at its plan, before it keeps its run from others."""
-    look = reversing.refuse_changed_plan
+    look = planning.refuse_changed_plan
 
     def looked(journal: Journal, looking: str, *rest: Any) -> None:
         look(journal, looking, *rest)
