@@ -9,6 +9,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 
 from ...domain.acts import OF_CHUNKS, OF_OTHERS, OF_RECORDS, Act, act_of
+from ...domain.errors import StoreError
 from ...domain.events import (
     ChunkStarted,
     Event,
@@ -145,9 +146,17 @@ class Responsible:
         return self._attempts(run).get(event.attempt)
 
     def request(self, reversal: str) -> ReversalRequested:
-        """What a reversal was asked for with."""
-        return next(
-            event for event in self._reversals(reversal) if isinstance(event, ReversalRequested)
+        """What a reversal was asked for with.
+
+        Raises:
+            StoreError: nothing says so; storno writes no other event of one before.
+        """
+        for event in self._reversals(reversal):
+            if isinstance(event, ReversalRequested):
+                return event
+        raise StoreError(
+            f"nobody asked for reversal {reversal}, but there are events of it. Was the store "
+            "changed by hand? storno views check compares what it holds."
         )
 
     def approvers(self, reversal: str) -> list[str]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ...domain.codec import decode
 from ...domain.entry import PostedEntry
 from ...domain.events import RecordReversed, RecordSucceeded
-from ...domain.ids import RunId, key_of
+from ...domain.ids import key_of
 from ...projections.dead_letters import REVERSED
 from ..schema import log_tables
 from ..store import Store
@@ -129,7 +129,6 @@ def _postings(
 
     The end of the stream's name, which two jobs have in common, the stream, and the event.
     """
-    name = RunId.parse(side.run)
     with live_views(store.engine) as (connection, views):
         commits = sa.select(_COMMITS.first_position, _COMMITS.count).where(
             _COMMITS.number.in_(_commit_numbers(views, side))
@@ -149,8 +148,7 @@ def _postings(
         positions = connection.execute(select, execution_options={"yield_per": ROWS_AT_ONCE})
         for page in positions.scalars().partitions():
             for stream, event in _events(connection, page):
-                if event.run == name.name:
-                    yield stream.split("/", 2)[2], stream, event
+                yield stream.split("/", 2)[2], stream, event
 
 
 def _events(

@@ -184,9 +184,12 @@ class Planted:
     def take_back(self, name: str, run: str, actor: str, records: dict[str, PostedEntry]) -> None:
         """Execute a reversal: key to the entry that takes the last posting back."""
         begun = ReversalStarted(attempt=1, worker=WORKER, actor=person(actor), why="start")
-        self.commit((f"reversal/{name}", begun))
         run_id = RunId.parse(run)
         chunk = ChunkId(run_id, f"reversal-{name}", 0)
+        claim = ChunkStarted(
+            attempt=1, worker="w", lease_seconds=60.0, first_offset={}, first_ordinal=0
+        )
+        self.commit((f"reversal/{name}", begun), (chunk.stream, claim))
         events: list[tuple[str, Event]] = []
         for ordinal, (key, made) in enumerate(records.items()):
             stream = record_stream(run_id.job, key)

@@ -102,6 +102,11 @@ def test_what_is_compared_with_itself_agrees(store: Store) -> None:
         assert differing(store, side, side) == []
 
 
+def test_amounts_are_debits_less_credits(store: Store) -> None:
+    *_, last = key_differences(store, Side(JANUARY), Side(OTHER))
+    assert last.second == ((("main", "bank", "EUR", 2), -9), (("main", "rent", "EUR", 2), 9))
+
+
 def test_a_side_that_posted_nothing(store: Store) -> None:
     nothing = Side("rents/2026-13")
     assert posted_totals(store, nothing) == {}

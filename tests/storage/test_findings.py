@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from storno.domain.errors import StoreError
 from storno.storage.migrate import init
 from storno.storage.queries import scan
 from storno.storage.queries.acts import acts
@@ -256,3 +257,14 @@ def test_windows_leave_nothing_out_and_find_each_commit(
         commit = by_number[each.recorded.commit_number]
         assert commit.first_position <= each.recorded.position <= commit.last_position
         assert each.recorded.recorded_at == commit.recorded_at
+
+
+def test_a_reversal_that_nobody_asked_for_is_a_changed_store(sqlite_url: str) -> None:
+    history = Planted()
+    history.approve("R-9", "cleo")
+    init(sqlite_url)
+    store = Store.open(sqlite_url)
+    append(store, history.commits)
+    with pytest.raises(StoreError, match="nobody asked for reversal R-9"):
+        list(acts(store, recorded_between(store)))
+    store.close()

@@ -42,6 +42,7 @@ def test_the_history_of_a_run(store_url: str, monkeypatch: pytest.MonkeyPatch) -
         "ReversalRequested",
         "ReversalApproved",
         "ReversalStarted",
+        "ChunkStarted",
         "ChunkCompleted",
         "ReversalCompleted",
         "RecordDiscarded",
