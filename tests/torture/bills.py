@@ -216,9 +216,9 @@ def bill_faults(
         found += _view_faults(store, history, bills, acknowledged, state)
         compared = check(store.log)
         found += [f"view differs: {difference}" for difference in compared.differences]
+        return found + book_faults(store)
     finally:
         store.close()
-    return found + book_faults(url)
 
 
 def _posting_faults(history: History, bills: Bills, state: str | None) -> list[str]:
