@@ -33,8 +33,8 @@ def views_at(
         log: of the store.
         at: the commit; the store's last where it is not given.
         progress: told after every batch.
-        movements_only: leave all views empty but the ledger's movements; takes two thirds of the
-            time.
+        movements_only: leave all views empty but the ledger's movements; other events are not
+            read then.
 
     Raises:
         StoreError: an event cannot be read.
