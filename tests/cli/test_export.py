@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from beancount import loader
-from beancount.core.data import Open, Transaction
+from beancount.core.data import Open, Posting, Transaction
 
 from storno.domain.account_names import AccountNames, from_hledger
 
@@ -150,6 +150,13 @@ def exported(storno: Storno, form: str, *words: str) -> str:
     return storno("ledger", "export", "--format", form, *words).stdout
 
 
+def units_of(posting: Posting) -> tuple[Decimal, str]:
+    """A posting's number and its currency."""
+    assert posting.units is not None
+    assert posting.units.number is not None
+    return posting.units.number, posting.units.currency
+
+
 def loaded(text: str, names: AccountNames = NAMES) -> tuple[list[Transaction], Balances]:
     """What beancount makes of it: no error, and every account called back by its name."""
     entries, errors, _ = loader.load_string(text)
@@ -160,9 +167,8 @@ def loaded(text: str, names: AccountNames = NAMES) -> tuple[list[Transaction], B
     transactions = [each for each in entries if isinstance(each, Transaction)]
     for transaction in transactions:
         for posting in transaction.postings:
-            assert posting.units is not None
-            unit = (opened[posting.account], posting.units.currency)
-            balances[unit] += posting.units.number
+            number, currency = units_of(posting)
+            balances[opened[posting.account], currency] += number
     return transactions, balances
 
 
@@ -197,7 +203,7 @@ def test_beancount_loads_it_and_every_balance_is_ours(books: Storno) -> None:
     assert balances == trial_balance(books)
     assert {account for account, _ in balances} == set(ACCOUNTS)
     decimals = {
-        (posting.units.currency, -posting.units.number.as_tuple().exponent)
+        (units_of(posting)[1], len(str(units_of(posting)[0]).partition(".")[2]))
         for each in transactions
         for posting in each.postings
     }
@@ -255,8 +261,8 @@ def test_reversals_are_transactions_of_their_own_linked_to_the_original(books: S
         )
         assert taken_back is reversal
         assert (original.meta["key"], original.tags) == (reversal.meta["key"], frozenset())
-        undone = [(each.account, -each.units.number) for each in original.postings]
-        assert [(each.account, each.units.number) for each in reversal.postings] == undone
+        undone = [(each.account, -units_of(each)[0]) for each in original.postings]
+        assert [(each.account, units_of(each)[0]) for each in reversal.postings] == undone
 
 
 def test_the_side_is_told_where_the_sign_does_not(books: Storno) -> None:
@@ -265,9 +271,9 @@ def test_the_side_is_told_where_the_sign_does_not(books: Storno) -> None:
 
     found: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for posting in (each for transaction in transactions for each in transaction.postings):
-        number = posting.units.number
+        number, currency = units_of(posting)
         side = (posting.meta or {}).get("side", "debit" if number >= 0 else "credit")
-        unit = (NAMES.from_beancount(posting.account), posting.units.currency)
+        unit = (NAMES.from_beancount(posting.account), currency)
         found[unit][side == "credit"] += -number if side == "credit" else number
 
     assert {unit: tuple(both) for unit, both in found.items()} == sides(books)
