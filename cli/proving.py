@@ -20,7 +20,7 @@ TOPICS = {"posting": "RecordSucceeded", "reversal": "RecordReversed"}
 @command(
     "prove",
     "storno audit prove payments P00057 --out P00057.proof.json",
-    "storno audit prove payments P00057 --checkpoint friday.checkpoint --out P00057.proof.json",
+    "storno audit prove payments P00057 --checkpoint friday.checkpoint",
     "storno audit prove payments P00057 --event reversal --sign storno.key > taken-back.proof.json",
 )
 def prove(
@@ -71,7 +71,7 @@ def prove(
     "check-proof",
     "storno audit check-proof P00057.proof.json --key storno.pub",
     "storno audit check-proof P00057.proof.json --checkpoint friday.checkpoint",
-    "storno audit check-proof P00057.proof.json --timestamp friday.tsr --trust authority.pem",
+    "storno audit check-proof proof.json --timestamp f.tsr --trust authority.pem",
 )
 def check_proof(
     file: Annotated[Path, note("What 'storno audit prove' wrote", name="FILE")],
@@ -117,7 +117,6 @@ def check_proof(
 @command(
     "check-timestamp",
     "storno audit check-timestamp friday.checkpoint --trust authority.pem",
-    "storno audit check-timestamp friday.checkpoint --timestamp f.tsr --trust authority.pem",
 )
 def check_timestamp(
     checkpoint: Annotated[Path, note("A checkpoint's file", name="CHECKPOINT")],

@@ -21,12 +21,7 @@ from ..domain import run as runs
 from ..domain.chunk import ChunkState
 from ..domain.codec import decode
 from ..domain.dead_letter import DeadLetter, Place
-from ..domain.errors import (
-    StoreBusyError,
-    StoreError,
-    StoreUnavailableError,
-    StreamConflictError,
-)
+from ..domain.errors import StoreBusyError, StoreError, StoreUnavailableError, StreamConflictError
 from ..domain.events import Counts
 from ..domain.ids import ChunkId, ReversalId, RunId
 from ..domain.period import PERIODS, Balance, Calendar, Period, PeriodState
