@@ -32,8 +32,7 @@ from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
 from ..storage.engine import answer, is_aborted, place, writer
 from ..storage.log import PAGE, Row
-from ..storage.queries import DeadLetterPlace
-from ..storage.queries.postings import PostingCommit, posting_commits
+from ..storage.queries import DeadLetterPlace, PostingCommit, posting_commits
 from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
 from ..storage.tree import roots_at
