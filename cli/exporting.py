@@ -166,8 +166,9 @@ def _write(
     from ..storage.queries import recorded_entries
     from .export_tables import write_parquet
     from .new_files import new_file
+    from .opening import closed_texts
 
-    entries = tally.watch(recorded_entries(store, exported.chosen))
+    entries = tally.watch(closed_texts(store, recorded_entries(store, exported.chosen)))
     if out is None:
         _write_text(sys.stdout.fileno(), exported, form, entries)
         return

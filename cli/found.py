@@ -101,14 +101,15 @@ def write_found(
     store: Store, found: Iterable[Document], page: Page, filters: Filters, *, as_json: bool
 ) -> None:
     """The findings, as they come: a list for scripts, a table for people."""
+    from .opening import opened_in_turn
     from .render import say, write_json_list
     from .tables import write_table
 
     if as_json:
-        write_json_list(islice(found, filters.limit))
+        write_json_list(opened_in_turn(store, islice(found, filters.limit)))
         return
     limit = filters.limit or IN_A_TABLE
-    documents = list(islice(found, limit + 1))
+    documents = list(opened_in_turn(store, islice(found, limit + 1)))
     if documents:
         write_table(page.columns, [page.row(each) for each in documents[:limit]])
     else:

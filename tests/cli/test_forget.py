@@ -115,6 +115,30 @@ def test_who_is_forgotten_is_erased_wherever_records_are_shown(billed: Storno) -
     billed("views", "check")
 
 
+ENTRIES = ("audit", "find", "by-actor", "--entries", "--json")
+EXPORTS = tuple(("ledger", "export", "--format", form) for form in ("beancount", "hledger", "csv"))
+PAGE = ("audit", "report", "last", "--out", "page.html")
+
+
+def test_what_leaves_the_house_names_nobody(billed: Storno) -> None:
+    assert "bill of Grace Hopper 1" in billed(*ENTRIES).stdout
+
+    for words in EXPORTS:
+        told = billed(*words).stdout
+        assert "Hopper" not in told, words
+        assert "~sealed" not in told, words
+        assert told.count("[sealed]") >= 3, words
+    billed(*PAGE)
+    page = (billed.folder / "page.html").read_text()
+    assert "B9" in page
+    assert "Hopper" not in page
+
+    billed(*FORGET, "--yes")
+
+    assert "[erased]" in billed(*EXPORTS[0]).stdout
+    assert "Hopper 1" not in billed(*ENTRIES).stdout
+
+
 def test_a_dead_letter_of_somebody_forgotten_is_refused_edited_and_posted(billed: Storno) -> None:
     billed(*FORGET, "--yes")
 
