@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from beancount import loader
-from beancount.core.data import Open, Transaction
+from beancount.core.data import Open, Posting, Transaction
 
 from storno.domain.account_names import AccountNames, from_hledger
 
@@ -160,10 +160,23 @@ def loaded(text: str, names: AccountNames = NAMES) -> tuple[list[Transaction], B
     transactions = [each for each in entries if isinstance(each, Transaction)]
     for transaction in transactions:
         for posting in transaction.postings:
-            assert posting.units is not None
-            unit = (opened[posting.account], posting.units.currency)
-            balances[unit] += posting.units.number
+            number, currency = amount_of(posting)
+            balances[opened[posting.account], currency] += number
     return transactions, balances
+
+
+def amount_of(posting: Posting) -> tuple[Decimal, str]:
+    """What beancount, which fills in what is left out, read or filled in."""
+    assert posting.units is not None
+    assert posting.units.number is not None
+    return posting.units.number, posting.units.currency
+
+
+def places(number: Decimal) -> int:
+    """How many decimals it is written with."""
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return -exponent
 
 
 def journal(text: str) -> Balances:
@@ -197,9 +210,9 @@ def test_beancount_loads_it_and_every_balance_is_ours(books: Storno) -> None:
     assert balances == trial_balance(books)
     assert {account for account, _ in balances} == set(ACCOUNTS)
     decimals = {
-        (posting.units.currency, -posting.units.number.as_tuple().exponent)
+        (currency, places(number))
         for each in transactions
-        for posting in each.postings
+        for number, currency in map(amount_of, each.postings)
     }
     assert decimals == {("EUR", 2), ("JPY", 0), ("KWD", 3)}
 
@@ -255,8 +268,8 @@ def test_reversals_are_transactions_of_their_own_linked_to_the_original(books: S
         )
         assert taken_back is reversal
         assert (original.meta["key"], original.tags) == (reversal.meta["key"], frozenset())
-        undone = [(each.account, -each.units.number) for each in original.postings]
-        assert [(each.account, each.units.number) for each in reversal.postings] == undone
+        undone = [(each.account, -amount_of(each)[0]) for each in original.postings]
+        assert [(each.account, amount_of(each)[0]) for each in reversal.postings] == undone
 
 
 def test_the_side_is_told_where_the_sign_does_not(books: Storno) -> None:
@@ -265,9 +278,9 @@ def test_the_side_is_told_where_the_sign_does_not(books: Storno) -> None:
 
     found: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for posting in (each for transaction in transactions for each in transaction.postings):
-        number = posting.units.number
+        number, currency = amount_of(posting)
         side = (posting.meta or {}).get("side", "debit" if number >= 0 else "credit")
-        unit = (NAMES.from_beancount(posting.account), posting.units.currency)
+        unit = (NAMES.from_beancount(posting.account), currency)
         found[unit][side == "credit"] += -number if side == "credit" else number
 
     assert {unit: tuple(both) for unit, both in found.items()} == sides(books)

@@ -69,6 +69,8 @@ def in_beancount(file: Path) -> dict[str, Decimal]:
     for each in entries:
         if isinstance(each, Transaction):
             for posting in each.postings:
+                assert posting.units is not None
+                assert posting.units.number is not None
                 found[names[posting.account]] += posting.units.number
     return found
 

@@ -13,6 +13,7 @@ from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalR
 from storno.execution import reversing
 from storno.execution.dead_letters import discard
 from storno.execution.journal import Journal
+from storno.execution.planning import refuse_changed_plan
 from storno.storage import queries
 
 from .lab import ACTOR, Lab, paying
@@ -172,7 +173,7 @@ def between_look_and_begin(
     monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]
 ) -> None:
     """Do something once a reversal has looked at its plan, before it keeps its run from others."""
-    look = reversing.refuse_changed_plan
+    look = refuse_changed_plan
 
     def looked(journal: Journal, looking: str, *rest: Any) -> None:
         look(journal, looking, *rest)
