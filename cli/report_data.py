@@ -70,7 +70,7 @@ class RunReport:
 
 def gathered(store: Store, run: str) -> RunReport:
     """What the report says of a run."""
-    events = queries.run_events(store, run)
+    events = list(queries.run_events(store, run))
     chunks = queries.chunks(store, run)
     attempts = queries.attempts(store, run)
     head = queries.log_head(store)

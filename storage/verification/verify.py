@@ -24,7 +24,7 @@ from ..engine import place
 from ..schema import LogTables
 from ..store import Store
 from ..views.generation import snapshot
-from ..views.rebuild import Progress
+from ..views.replay import Progress
 from .commits import StoredCommits
 from .events import StoredEvents, suspects
 from .extends import KeptCheckpoints

@@ -6,7 +6,7 @@ from ...domain.codec import decode
 from ...domain.errors import StoreError, StoreUnavailableError
 from ..log import EventLog
 from ..views.check import Difference, check
-from ..views.rebuild import Progress
+from ..views.replay import Progress
 from .problems import Problem
 from .streams import commit_of
 

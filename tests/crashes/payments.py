@@ -83,7 +83,7 @@ if CASE.host is not None:  # what this machine would say of itself, if it were a
 if CASE.patience_seconds is not None:
     retrying.STORE_PATIENCE_SECONDS = CASE.patience_seconds
 if CASE.batch is not None:
-    reversing.BATCH = CASE.batch
+    reversing.__dict__["BATCH"] = CASE.batch  # the name under which it uses the one of postings
 called = arrange(CASE.mishap, Path.cwd()) if CASE.mishap else lambda: None
 
 

@@ -53,7 +53,7 @@ def test_the_process_that_commits_sees_no_key_and_no_name(project: Project) -> N
     suffering = Suffering(mishap=Mishap(at="commit", nth=2))
     storno = project.storno()
 
-    ran = storno(*RUN, **environment(suffering, project.folder))
+    ran = storno(*RUN, code=0, **environment(suffering, project.folder))
 
     assert "commits are made in the run's own process from now on" in ran.stderr
     check(project)

@@ -77,6 +77,7 @@ def test_an_open_month_is_closed_with_its_digest_and_reason() -> None:
     [event] = close(JANUARY, PeriodState(), ANNA, digest="d", reason="filed")
 
     assert event == PeriodClosed(actor=ANNA, digest="d", reason="filed")
+    assert isinstance(event, PeriodClosed)
     assert evolve(PeriodState(), event) == PeriodState(1, event)
 
 

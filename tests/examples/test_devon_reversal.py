@@ -49,10 +49,11 @@ def files(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def post(storno: Storno, files: Path, months: tuple[str, ...], *words: str) -> Any:
     """Run months; gives the last one's document."""
-    for month in months:
-        parameters = ("--param", f"month={month}", "--param", f"folder={files}")
-        document = storno.json("run", "payments", *parameters, *words, code=None)
-    return document
+    run = ("run", "payments", "--param", f"folder={files}")
+    documents = [
+        storno.json(*run, "--param", f"month={month}", *words, code=None) for month in months
+    ]
+    return documents[-1]
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,13 @@ def call_out(payment: Payment) -> Effect:
 
 
 def paying(**options: Any) -> Job:
-    settings: dict[str, Any] = {"key": "number", "source": iterable([]), "name": "payments"}
-    return job(**(settings | {"effect": True} | options))(call_out)
+    settings: dict[str, Any] = {
+        "key": "number",
+        "source": iterable([]),
+        "name": "payments",
+        "effect": True,
+    }
+    return job(**(settings | options))(call_out)
 
 
 def take_back(payment: Payment, output: dict[str, str]) -> str:

@@ -426,4 +426,6 @@ class World:
             for (account, day), minor in amounts.items():
                 if month_of(day) <= month:
                     sums.setdefault(account, [0, 0])[side] += minor
-        return balance_digest((account, "EUR", 2, *both) for account, both in sums.items())
+        return balance_digest(
+            (account, "EUR", 2, debit, credit) for account, (debit, credit) in sums.items()
+        )

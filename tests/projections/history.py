@@ -343,7 +343,7 @@ class History(RunHistory):
     ) -> tuple[str, Event]:
         run, stream = taking.run, self._stream(taking.run, ordinal)
         version, posting = run.posted[ordinal]
-        place = _place(run, chunk.label, ordinal) | {"attempt": taking.attempt}
+        place: dict[str, Any] = _place(run, chunk.label, ordinal) | {"attempt": taking.attempt}
         if not goes:
             taking.letters[ordinal] = self._versions.get(stream, 0) + 1
             return stream, RecordReversalFailed(

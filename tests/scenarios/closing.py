@@ -40,7 +40,7 @@ def digest_of(lab: Lab, month: str = "2026-01", book: str = "main") -> str:
                 for line in entry.lines:
                     unit = sums.setdefault((line.account, line.currency, line.exponent), [0, 0])
                     unit[line.side == "C"] += line.minor
-    return balance_digest((*unit, *both) for unit, both in sums.items())
+    return balance_digest((*unit, debit, credit) for unit, (debit, credit) in sums.items())
 
 
 def check_closed(lab: Lab) -> None:

@@ -15,6 +15,7 @@ from storno.domain.events import (
     RecordSucceeded,
 )
 from storno.execution import dead_letters
+from storno.execution.journal import Journal
 from storno.execution.runner import abandon_run
 
 from .lab import ACTOR, Lab, Payment, Watcher, entry_of, paying, payments
@@ -163,7 +164,6 @@ def test_another_record_model_is_another_job(lab: Lab) -> None:
 def test_what_happens_between_the_look_and_the_commit(lab: Lab, act: str) -> None:
     """A letter that is changed meanwhile is looked at anew; a run that is started fences."""
     bad = Bad({1, 2})
-    working: list[dead_letters.Working] = []
     acts: list[Any] = []
 
     def meddle(payment: Payment) -> None:
@@ -177,7 +177,7 @@ def test_what_happens_between_the_look_and_the_commit(lab: Lab, act: str) -> Non
     bad.clear()
     working = lab.working(definition)
     first, second = lab.letters()
-    journal = dead_letters.Journal(lab.store)
+    journal = Journal(lab.store)
 
     def behind_the_hold() -> None:
         lease = journal.lease(f"retry/{working.run}")

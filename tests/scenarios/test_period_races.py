@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.event import listen, remove
 
 from storno import (
     Context,
@@ -223,11 +224,11 @@ def during(engine: sa.Engine, words: str, act: Callable[[], object]) -> Iterator
             done.append(None)
             done[0] = act()
 
-    sa.event.listen(engine, "before_cursor_execute", before)
+    listen(engine, "before_cursor_execute", before)
     try:
         yield done
     finally:
-        sa.event.remove(engine, "before_cursor_execute", before)
+        remove(engine, "before_cursor_execute", before)
 
 
 @pytest.mark.parametrize("words", ["sum(", "dead_letters_g", "period/"])

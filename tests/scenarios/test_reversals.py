@@ -38,7 +38,8 @@ def dated(count: int, *dates: str) -> list[dict[str, Any]]:
 
 def ran(lab: Lab, count: int = 10, **options: Any) -> Taking:
     """A run of so many payments, completed."""
-    job = paying(payments(count), **({"chunk_size": 3} | options))
+    options = {"chunk_size": 3} | options
+    job = paying(payments(count), **options)
     assert lab.run(job).state == "completed"
     return Taking(lab, job)
 
@@ -206,6 +207,7 @@ def test_run_again_posts_anew(lab: Lab) -> None:
     taking = ran(lab)
     taking.take_back(where("amount>5"))
 
+    assert taking.job is not None
     result = lab.run(taking.job, again=True, reason="the right accounts")
 
     assert (result.counts.read, result.counts.succeeded) == (10, 10)
@@ -227,6 +229,7 @@ def test_only_what_was_asked_for_then_is_taken_back(lab: Lab) -> None:
     taking = ran(lab)
     taking.take_back(where("amount>5"))
     name = taking.submit()
+    assert taking.job is not None
     lab.run(taking.job, again=True, reason="meant it after all")
 
     with pytest.raises(PlanChangedError, match="10 records, not 4"):

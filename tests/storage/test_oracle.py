@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from storno.domain.entry import PostedLine
 from storno.domain.events import Event, RecordReversed, RecordSucceeded
 from storno.domain.reversal import ReversalApproved, ReversalStarted
 from storno.projections.changes import Recorded
@@ -75,7 +76,7 @@ def changed(commits: Commits, kind: type[Event], change: Callable[[Event], Event
 
 
 def of_lines(
-    change: Callable[[msgspec.Struct], msgspec.Struct],
+    change: Callable[[PostedLine], PostedLine],
 ) -> Callable[[Event], Event]:
     def changed_event(event: Event) -> Event:
         assert isinstance(event, RecordReversed)
@@ -85,6 +86,17 @@ def of_lines(
         return msgspec.structs.replace(event, entries=(entry,))
 
     return changed_event
+
+
+def by_who_requested(event: Event) -> Event:
+    assert isinstance(event, ReversalApproved)
+    return REPLACE(event, actor=REPLACE(event.actor, name="anna"))
+
+
+def in_a_closed_month(event: Event) -> Event:
+    assert isinstance(event, RecordReversed)
+    entry = REPLACE(event.entries[0], posting=Posting.sample().effective)
+    return REPLACE(event, entries=(entry,))
 
 
 REPLACE = msgspec.structs.replace
@@ -118,14 +130,12 @@ FAULTS: dict[str, tuple[type[Event], Callable[[Event], Event], str]] = {
     ),
     "approved by who requested it": (
         ReversalApproved,
-        lambda event: REPLACE(event, actor=REPLACE(event.actor, name="anna")),
+        by_who_requested,
         "began without those who have to agree",
     ),
     "in a closed month": (
         RecordReversed,
-        lambda event: REPLACE(
-            event, entries=(REPLACE(event.entries[0], posting=Posting.sample().effective),)
-        ),
+        in_a_closed_month,
         "moves 2024-01 of main, which is closed",
     ),
 }

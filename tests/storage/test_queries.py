@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -127,7 +128,13 @@ def test_dead_letters_can_be_chosen(store: Store):
     assert queries.dead_letters(store, job=JOB, key="2024-01-0002") == [first]
     assert queries.dead_letters(store, job=JOB, key="~2024-01/main/3") == [second]
     assert queries.dead_letters(store, job=JOB, error="invalid-record") == [first, second]
-    for none in ({"job": "other"}, {"error": "x"}, {"states": ["resolved"]}, {"run": "payments/x"}):
+    nones: list[dict[str, Any]] = [
+        {"job": "other"},
+        {"error": "x"},
+        {"states": ["resolved"]},
+        {"run": "payments/x"},
+    ]
+    for none in nones:
         assert queries.dead_letters(store, **none) == []
     assert len(queries.dead_letters(store, states=None)) == 2
 

@@ -69,6 +69,9 @@ def test_a_reversal_says_what_was_asked_for_and_how_far_it_is(store: Store):
     assert (row.approvals, row.approved, row.attempt, row.message) == (2, 2, 1, "SIGTERM")
     assert (row.requested_by, row.decided_by, row.executed_by) == ("anna", 'b"en, {}2', "anna")
     assert json.loads(row.scope) == {"records": [f"{FEBRUARY}-{n}" for n in (3, 2, 1)]}
+    assert row.decided_at is not None
+    assert row.started_at is not None
+    assert row.ended_at is not None
     assert row.requested_at < row.decided_at < row.started_at < row.ended_at
     rejected = queries.reversal(store, "r-1")
     assert (rejected.state, rejected.message, rejected.attempt) == ("rejected", "wrong rows", None)

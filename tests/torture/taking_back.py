@@ -32,7 +32,7 @@ OUTCOMES: Final = (DONE, DEAD_LETTERS, CONFLICT)
 
 LONG = (1.2, 0.4)
 SHORT = (0.1, 0.1)
-SECONDS = defaultdict(
+SECONDS: defaultdict[str, tuple[float, float]] = defaultdict(
     lambda: SHORT, dict.fromkeys(("work_through", "run_again", "correct", "retry", "execute"), LONG)
 )
 """Deeds to how long they take, roughly, with and without effort."""
