@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.errors import StoreError, UsageError
 from ..domain.subject import SECRET_BYTES, SubjectKey
@@ -41,6 +40,12 @@ _keys = sa.Table(
     sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("handle", sa.Text, unique=True, nullable=False),
     sa.Column("secret", sa.LargeBinary, nullable=False),
+)
+
+# Both databases know this form, and SQLAlchemy's own would load both of its dialects.
+_INSERT: Final = sa.text(
+    "INSERT INTO storno_subject_keys (subject, handle, secret) "
+    "VALUES (:subject, :handle, :secret) ON CONFLICT DO NOTHING"
 )
 
 
@@ -73,7 +78,7 @@ class SqlKeys:
             found = _found(connection, subjects)
             missing = [each for each in dict.fromkeys(subjects) if each not in found]
             if missing:
-                connection.execute(_insert(connection), [_new(each) for each in missing])
+                connection.execute(_INSERT, [_new(each) for each in missing])
                 found |= _found(connection, missing)  # somebody may have been faster
         return found
 
@@ -209,12 +214,6 @@ def _found(connection: sa.Connection, subjects: Sequence[str]) -> dict[str, Subj
 def _portions(words: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(words), AT_ONCE):
         yield words[start : start + AT_ONCE]
-
-
-def _insert(connection: sa.Connection) -> sa.Insert:
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(_keys).on_conflict_do_nothing()
-    return postgresql.insert(_keys).on_conflict_do_nothing()
 
 
 def new_key() -> SubjectKey:

@@ -24,15 +24,20 @@ HEAVY = {
 }
 
 
-def imported_by(*command: str) -> set[str]:
-    """The top-level modules that a run of Python imports, read from ``-X importtime``.
+def modules_imported_by(*command: str) -> set[str]:
+    """The modules that a run of Python imports, read from ``-X importtime``.
 
     Its lines look like ``import time:   self [us] | cumulative | name``.
     """
     ran = HERE.run("python", "-X", "importtime", *command)
     assert ran.returncode == 0, ran.stderr
     lines = [line for line in ran.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+    return {line.rsplit("|", 1)[1].strip() for line in lines}
+
+
+def imported_by(*command: str) -> set[str]:
+    """The top-level ones among them."""
+    return {name.split(".")[0] for name in modules_imported_by(*command)}
 
 
 def test_a_heavy_import_is_seen() -> None:
@@ -56,3 +61,11 @@ def test_the_command_imports_nothing_heavy(option: str) -> None:
 
 def test_the_version_needs_no_rendering() -> None:
     assert "rich" not in imported_by(str(HERE.bin / "storno"), "--version")
+
+
+@pytest.mark.parametrize("module", ["storno.storage.store", "storno.storage.queries"])
+def test_a_store_loads_no_dialect_that_it_may_not_use(module: str) -> None:
+    imported = modules_imported_by("-c", f"import {module}")
+
+    assert "sqlalchemy" in imported
+    assert not [name for name in imported if name.startswith("sqlalchemy.dialects.postgresql")]
