@@ -53,7 +53,8 @@ from storno.storage.queries.reversals import ReversalRow
 from .effects import Bank
 from .victim import LEASE_SECONDS, LOCK_SECONDS, Input, Telling
 
-reversing.BATCH = 100  # type: ignore[misc]
+BATCH = 100
+"""Postings that a reversal takes back in one commit."""
 
 BOOK = "main"
 MONTH = "2026-01"
@@ -378,4 +379,5 @@ def speak(mouth: Connection, url: str, folder: str, deed: Deed, effort: int) -> 
     for each in (sys.stdout, sys.stderr):
         os.dup2(mouth.fileno(), each.fileno())
     WORLD.effort = effort
+    reversing.__dict__["BATCH"] = BATCH  # the name under which it uses the one of postings
     sys.exit(main(url, folder, deed))
