@@ -301,3 +301,42 @@ def test_accounts_beyond_those_listed_are_added_up() -> None:
 
     assert len(table) == 1 + ACCOUNTS_SHOWN + 1
     assert table[-1] == ["the other 3 together", "EUR", "3.00", "", "3.00"]
+
+
+CONTROLLED = """
+from decimal import Decimal
+import datetime as dt
+from storno import Controls, Entry, Record, credit, debit, iterable, job
+
+
+class Bill(Record):
+    number: str
+    amount: Decimal
+
+
+ROWS = [{"number": f"B{n}", "amount": f"{n}.50"} for n in range(1, 4)]
+
+
+@job(
+    key="number",
+    source=iterable(ROWS),
+    chunk_size=2,
+    controls=Controls(records=3, sums={"amount": Decimal("7.50")}),
+)
+def bills(bill: Bill) -> Entry:
+    lines = [debit("rent", bill.amount, "EUR"), credit("creditors", bill.amount, "EUR")]
+    return Entry(lines, effective=dt.date(2026, 1, 15))
+"""
+
+
+def test_what_the_control_totals_came_to_is_told(storno: Storno) -> None:
+    (storno.folder / "jobs.py").write_text(CONTROLLED)
+    (storno.folder / "storno.toml").write_text('jobs = ["jobs.py"]\n')
+    storno("db", "init")
+    storno("run", "bills")
+
+    storno("audit", "report", "last", "--out", "report.html")
+
+    page = Page((storno.folder / "report.html").read_text(encoding="utf-8"))
+    rows = page.tables["Control totals"]
+    assert ["amount", "7.50"] in [row[:2] for row in rows], rows
