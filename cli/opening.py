@@ -52,8 +52,7 @@ def opened_documents(store: Store, documents: Documents, *, locked: bool = False
 
 def opened_in_turn(store: Store, documents: Iterable[Document]) -> Iterator[Document]:
     """The same of any number of documents."""
-    rest = iter(documents)
-    while some := list(islice(rest, AT_ONCE)):
+    for some in _portions(documents):
         yield from opened_documents(store, some)
 
 
@@ -76,9 +75,14 @@ def closed_texts(store: Store, entries: Iterable[RecordedEntry]) -> Iterator[Rec
 def _with_texts(
     store: Store, items: Iterable[T], text_of: Callable[[T], str], *, locked: bool = False
 ) -> Iterator[tuple[T, str]]:
-    rest = iter(items)
-    while some := list(islice(rest, AT_ONCE)):
+    for some in _portions(items):
         texts = [{"text": text_of(each)} for each in some]
         documents = opened_documents(store, texts, locked=locked)
         for each, document in zip(some, documents, strict=True):
             yield each, document["text"]
+
+
+def _portions(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, AT_ONCE)):
+        yield some

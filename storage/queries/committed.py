@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-import sqlalchemy as sa
-
 from ...domain.errors import CheckFailedError
 from ..dialect import Commit, Row
 from ..schema import log_tables
 from ..store import Store
 from ..tree import roots_at
-from ..views.replay import reach
+from ..views.replay import between
 
 _COMMITS = log_tables().commits.c
 
@@ -67,12 +65,8 @@ def commits_recorded(
         until: likewise; all that there are now where not given.
     """
     with store.engine.connect() as connection:
-        if until is None:
-            last = connection.execute(sa.select(sa.func.max(_COMMITS.number))).scalar() or 0
-        else:
-            last = reach(connection, log_tables(), until).number
-        before = 0 if since is None else reach(connection, log_tables(), since - 1).number
-    return CommitRange(before + 1, last)
+        before, last = between(connection, log_tables(), since, until)
+    return CommitRange(before.number + 1, last.number)
 
 
 def committed_events(store: Store, chosen: CommitRange) -> Iterator[tuple[Commit, list[Row]]]:

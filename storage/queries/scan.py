@@ -17,6 +17,7 @@ from ...domain.codec import EVENTS, UPCASTERS, decode
 from ...domain.events import Event
 from ..schema import log_tables
 from ..store import Store
+from ..views.replay import between
 from .events import Events, RecordedEvent, with_commits
 
 WINDOW: Final = 20_000
@@ -56,16 +57,9 @@ class Span:
 
 def recorded_between(store: Store, since: int | None = None, until: int | None = None) -> Span:
     """What was recorded at or after a time, and up to another; microseconds since 1970 UTC."""
-    end = sa.select(sa.func.max(_COMMITS.first_position + _COMMITS.count - 1))
     with store.engine.connect() as connection:
-        before, last = (
-            connection.execute(statement).scalar() or 0
-            for statement in (
-                end.where(_COMMITS.recorded_at < since if since is not None else sa.false()),
-                end.where(_COMMITS.recorded_at <= until if until is not None else sa.true()),
-            )
-        )
-    return Span(before, last)
+        before, last = between(connection, log_tables(), since, until)
+    return Span(before.position, last.position)
 
 
 def topics_of(kinds: Iterable[type[Event]]) -> frozenset[str]:

@@ -118,6 +118,21 @@ def reach_of(connection: sa.Connection, log: LogTables, position: int) -> Reach:
     return _last(connection, log, log.commits.c.first_position <= position)
 
 
+def between(
+    connection: sa.Connection, log: LogTables, since: int | None, until: int | None
+) -> tuple[Reach, Reach]:
+    """How far the log went before a time, and how far with another; both times belong to it.
+
+    Args:
+        connection: what it can see is all there is.
+        log: of the store.
+        since: microseconds since 1970-01-01 UTC; None for the log's beginning.
+        until: likewise; None for its end.
+    """
+    before = Reach() if since is None else reach(connection, log, since - 1)
+    return before, head(connection, log) if until is None else reach(connection, log, until)
+
+
 def _last(connection: sa.Connection, log: LogTables, chosen: sa.ColumnElement[bool]) -> Reach:
     commits = log.commits.c
     last = commits.first_position + commits.count - 1
