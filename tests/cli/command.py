@@ -1,4 +1,7 @@
-"""Runs the real command line, in a process of its own, in a project of its own."""
+"""Runs the real command line, in a process of its own, in a project of its own.
+
+The process is forked from an interpreter that has imported what commands do; see `forking`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from .. import forking
 
 TIMEOUT_SECONDS = 300
 """So long no command takes, the demo on a busy machine included: what does hangs."""
@@ -41,18 +46,22 @@ class Storno:
     Attributes:
         folder: where it is called.
         variables: the environment beside what a process needs; no STORNO_ one leaks in.
+        fresh: whether its interpreter is to start anew.
     """
 
     folder: Path
     variables: Mapping[str, str]
+    fresh: bool = False
 
     def __call__(self, *words: str, code: int | None = 0, **variables: str) -> Ran:
         """Run it to its end; ``code`` is the exit code that is expected, None for any."""
-        done = subprocess.run(
+        done = forking.run(
             self.command(*words),
+            fresh=self.fresh,
             cwd=self.folder,
             env=self.environment | variables,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
@@ -67,8 +76,9 @@ class Storno:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Run it beside the test."""
-        return subprocess.Popen(
+        return forking.start(
             self.command(*words),
+            fresh=self.fresh,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -88,4 +98,4 @@ class Storno:
 
     def within(self, folder: str) -> Storno:
         """The command in a folder below."""
-        return Storno(self.folder / folder, self.variables)
+        return replace(self, folder=self.folder / folder)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 from dataclasses import dataclass
 
+from .. import forking
 from .command import TIMEOUT_SECONDS, Storno
 
 
@@ -21,14 +21,14 @@ class Screen:
 def on_terminal(storno: Storno, *words: str, typed: str = "", **variables: str) -> Screen:
     """Run a command with stdin, stdout and stderr on a terminal of 120 columns."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = forking.start(
         storno.command(*words),
+        fresh=storno.fresh,
         cwd=storno.folder,
         env=storno.environment | {"COLUMNS": "120", "LINES": "40"} | variables,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        close_fds=True,
     )
     os.close(theirs)
     os.write(ours, typed.encode())

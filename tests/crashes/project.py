@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import sqlalchemy as sa
 
 from storno.domain.events import RecordSucceeded, RunResumed, RunStarted
@@ -127,8 +127,9 @@ def ended(process: subprocess.Popen[str]) -> Ran:
 
 def stopped(process: subprocess.Popen[str]) -> None:
     """Wait until a process stopped in its tracks."""
-    _, status = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status), f"it ended with {status}: {ended(process)}"
+    seen = psutil.Process(process.pid)
+    until(lambda: process.poll() is not None or seen.status() == psutil.STATUS_STOPPED)
+    assert process.poll() is None, f"it ended with {process.returncode}: {ended(process)}"
 
 
 def until(condition: Callable[[], Found], seconds: float = TIMEOUT_SECONDS) -> Found:

@@ -12,6 +12,7 @@ import pytest
 
 from storno.domain.events import RecordSucceeded, RunCompleted, RunResumed, RunStarted
 
+from .. import forking
 from .mishaps import Mishap
 from .project import ROOT, Project, ended, stopped
 
@@ -25,9 +26,7 @@ class Racers:
     def __init__(self, project: Project) -> None:
         words = [sys.executable, "-m", "tests.crashes.racer", project.url, str(project.folder)]
         self._both = [
-            subprocess.Popen(
-                words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            forking.start(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for _ in range(2)
         ]
         assert self._heard() == ["ready", "ready"]

@@ -13,6 +13,7 @@ import pytest
 
 from storno.domain.events import ChunkCompleted, RunStopped
 
+from .. import forking
 from .mishaps import Mishap
 from .project import Project, ended, until
 from .proxy import Proxy
@@ -115,7 +116,7 @@ def test_an_acknowledgement_is_lost(on_postgresql: Project, nth: int) -> None:
     """The commit is in the store although it failed, and so are those that stand on it."""
     proxy = Proxy(on_postgresql.url, nth)
     storno = on_postgresql.storno(mishap=Mishap(at="record", nth=35, act="wait"))
-    run = subprocess.Popen(
+    run = forking.start(
         storno.command("run", JOB, "--param", "run=a", "--store", proxy.url),
         cwd=on_postgresql.folder,
         env=storno.environment | environment(Suffering(mishap=NOT_BEGUN), on_postgresql.folder),

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from storno.domain.events import RunStopped
 
+from .. import forking
 from .mishaps import Mishap
 from .project import Project, ended, until
 from .test_races import BEFORE_ITS_FIRST_WRITE
@@ -32,7 +33,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """A long run in a process group of its own, and what happens to it and its writer."""
     storno = project.storno(mishap=mishap)
-    return subprocess.Popen(
+    return subprocess.Popen(  # its own command line is looked for
         storno.command("run", JOB, "--param", "run=a"),
         cwd=project.folder,
         env=storno.environment | environment(Suffering(mishap=its_writers), project.folder),
@@ -248,7 +249,7 @@ def test_it_ends_although_an_heir_keeps_its_input_open(on_sqlite: Project, momen
     waiting = Mishap(at="statement", matching="store_meta", act="wait")
     suffering = Suffering(look_seconds=0.1, mishap=waiting if moment == "starting" else None)
     storno = on_sqlite.storno()
-    dying = subprocess.Popen(
+    dying = forking.start(
         [sys.executable, "-m", "tests.crashes.heir", on_sqlite.url, moment],
         cwd=on_sqlite.folder,
         env=storno.environment | environment(suffering, on_sqlite.folder),

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from storno import Context, Effect, Entry, Job, Store, iterable, job, run_job
 
+from .. import forking
 from .lab import ACTOR, Lab, Payment, entry_of, ordinal_of, payments
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,14 @@ class Case:
     def start(self) -> dict[str, Any] | None:
         """Run it in a process of its own; None where the process did not survive."""
         program = [sys.executable, "-m", "tests.scenarios.mishaps", json.dumps(asdict(self))]
-        ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        ended = forking.run(
+            program,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
         if not ended.stdout:
             assert "Traceback" not in ended.stderr, ended.stderr
             return None

@@ -23,6 +23,7 @@ from storno.storage.views.generation import all_generations, live_generation, li
 from storno.storage.views.rebuild import bring_up_to_date, rebuild
 from storno.storage.views.tables import COLUMNS
 
+from .. import forking
 from ..cli.command import Storno
 from ..oracle import assert_books_hold, assert_views_agree
 from ..projections.histories import History, histories, taken_back_history
@@ -114,7 +115,7 @@ def test_any_history(tmp_path_factory: pytest.TempPathFactory, history: History)
 @contextmanager
 def appending(url: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that appends, which has begun to when this is entered."""
-    process = subprocess.Popen(
+    process = forking.start(
         [sys.executable, "-m", "tests.storage.appender", url],
         cwd=ROOT,
         stdin=subprocess.PIPE,
