@@ -1,7 +1,7 @@
 """What happens to a process at a named point: it is killed, stopped, or made to wait.
 
-The points are those of the job's own function and of SQLAlchemy's events, which any program may
-listen to; the product knows nothing of them.
+The points are those of the job's own function, of SQLAlchemy's events and of the driver's cursor,
+which any program may listen to; the product knows nothing of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 
@@ -70,10 +71,30 @@ def arrange(mishap: Mishap, folder: Path) -> Callable[[], None]:
 
 
 def _at_statements(pattern: re.Pattern[str], point: Point) -> None:
-    @event.listens_for(sa.Engine, "before_cursor_execute")
-    def execute(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+    def sent(statement: str) -> None:
         if pattern.search(statement):
             point.reached()
+
+    _before_statements(sent)
+
+
+def _before_statements(told: Callable[[str], None]) -> None:
+    """Tell of each; on PostgreSQL those of an append go by the driver's cursor alone."""
+
+    def telling(execute: Callable[..., Any]) -> Callable[..., Any]:
+        def executing(cursor: Any, query: Any, *more: Any, **options: Any) -> Any:
+            told(str(query))
+            return execute(cursor, query, *more, **options)
+
+        return executing
+
+    @event.listens_for(sa.Engine, "before_cursor_execute")
+    def before(connection: sa.Connection, _cursor: Any, statement: str, *_more: Any) -> None:
+        if connection.dialect.name != "postgresql":
+            told(statement)
+
+    for name in ("execute", "executemany"):
+        setattr(psycopg.Cursor, name, telling(getattr(psycopg.Cursor, name)))
 
 
 def _at_commits(point: Point, *, after: bool) -> None:
@@ -81,10 +102,11 @@ def _at_commits(point: Point, *, after: bool) -> None:
     inserted: set[int] = set()
     committed: set[int] = set()
 
-    @event.listens_for(sa.Engine, "after_cursor_execute")
-    def executed(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+    def sent(statement: str) -> None:
         if re.match(r"INSERT INTO events\b", statement):
             inserted.add(get_ident())
+
+    _before_statements(sent)
 
     @event.listens_for(sa.Engine, "commit")
     def commit(_connection: Any) -> None:
