@@ -3,6 +3,8 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
+# Hundreds of interpreters start, and each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Looked for only when a virtual environment is made.
 PYTHON ?= $(shell .ci/find-python)
