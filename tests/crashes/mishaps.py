@@ -79,22 +79,19 @@ def _at_statements(pattern: re.Pattern[str], point: Point) -> None:
 
 
 def _before_statements(told: Callable[[str], None]) -> None:
-    """Tell of each; on PostgreSQL those of an append go by the driver's cursor alone."""
+    """Tell of each; on PostgreSQL an append sends its own in a pipeline, past SQLAlchemy."""
+    execute = psycopg.Cursor.execute
 
-    def telling(execute: Callable[..., Any]) -> Callable[..., Any]:
-        def executing(cursor: Any, query: Any, *more: Any, **options: Any) -> Any:
+    def executing(cursor: Any, query: Any, *more: Any, **options: Any) -> Any:
+        if cursor.connection.pgconn.pipeline_status:
             told(str(query))
-            return execute(cursor, query, *more, **options)
-
-        return executing
+        return execute(cursor, query, *more, **options)
 
     @event.listens_for(sa.Engine, "before_cursor_execute")
-    def before(connection: sa.Connection, _cursor: Any, statement: str, *_more: Any) -> None:
-        if connection.dialect.name != "postgresql":
-            told(statement)
+    def before(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        told(statement)
 
-    for name in ("execute", "executemany"):
-        setattr(psycopg.Cursor, name, telling(getattr(psycopg.Cursor, name)))
+    psycopg.Cursor.execute = executing  # type: ignore[method-assign]
 
 
 def _at_commits(point: Point, *, after: bool) -> None:
