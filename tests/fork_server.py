@@ -161,7 +161,7 @@ def stream_like(old: io.TextIOWrapper, number: int) -> io.TextIOWrapper:
         line_buffering=not unbuffered and (number == 2 or binary.isatty()),
         write_through=unbuffered,
     )
-    new.mode = mode
+    new.mode = mode  # type: ignore[misc]
     return new
 
 
