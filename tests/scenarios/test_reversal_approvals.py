@@ -111,7 +111,7 @@ def test_a_plan_that_changed_is_not_executed(lab: Lab, change: str) -> None:
     waiting = taking.submit(approvals=1)
     agreed = taking.submit(approvals=1)
     taking.approve(agreed)
-    seen = taking.plan().digest
+    seen = taking.plan().foreseen()
     CHANGES[change](taking)
     before = lab.store.log.head()
 
@@ -120,7 +120,7 @@ def test_a_plan_that_changed_is_not_executed(lab: Lab, change: str) -> None:
     with pytest.raises(PlanChangedError, match=f"reversal {agreed} was not begun"):
         taking.execute(agreed)
     with pytest.raises(PlanChangedError, match="has changed since it was planned"):
-        taking.submit(digest=seen)
+        taking.submit(seen=seen)
 
     assert lab.store.log.head() == before
 
@@ -134,11 +134,35 @@ def test_the_difference_is_named(lab: Lab) -> None:
         taking.execute(name)
 
     assert "it would take back 4 records, not 10, and 6 cannot be, not 0" in str(caught.value)
+    assert "blocked now: P-" in str(caught.value)
+    assert " (already-reversed: by reversal R-000002) and 1 more; its net" in str(caught.value)
     assert (
         "its net effect would be creditors EUR debit 11.00 and credit 0.00, not debit 57.50 and "
         "credit 0.00 / expense:rent EUR debit 0.00 and credit 11.00, not debit 0.00 and credit "
         "57.50"
     ) in str(caught.value)
+
+
+def test_a_stale_plan_is_told_what_it_said_and_what_is_so(lab: Lab) -> None:
+    """As whoever executes is told; and what blocks it by now, and what no more, by name."""
+    taking = ran(lab)
+    taking.take_back(Scope(keys=("P-000",)))
+    seen = taking.plan().foreseen()
+    lab.run(taking.job, again=True, reason="it was right")
+    taking.take_back(where("amount>5"))
+    before = lab.store.log.head()
+
+    with pytest.raises(PlanChangedError) as caught:
+        taking.submit(seen=seen)
+
+    said = str(caught.value)
+    assert said.startswith("nothing was submitted: what the reversal would do has changed since")
+    assert "it would take back 4 records, not 9, and 6 cannot be, not 1; " in said
+    assert "blocked now: P-" in said
+    assert " (already-reversed: by reversal R-000002) and 1 more; blocked no more: P-000 " in said
+    assert "creditors EUR debit 11.00 and credit 0.00, not debit " in said
+    assert said.endswith("Plan it anew.")
+    assert lab.store.log.head() == before
 
 
 def test_where_it_moves_is_part_of_the_difference(lab: Lab) -> None:
