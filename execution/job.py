@@ -328,8 +328,8 @@ def _check_names(job: Job) -> None:
         )
     if job.name == OF_REVERSALS:
         raise DefinitionError(
-            f"job name {job.name!r}: the dead letters of reversals go by it, and the job's own would "
-            "be taken for theirs: give it another one, with name= or as the function's name."
+            f"job name {job.name!r}: the dead letters of reversals go by it, and the job's own "
+            "would be taken for theirs: give it another one, with name= or as the function's name."
         )
     fields = job.model.model_fields
     names = () if callable(job.key) else (job.key,) if isinstance(job.key, str) else job.key
