@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
+from storno import ReversalPolicy
+from storno.compensations.plan import Request
 from storno.compensations.scope import Scope
 from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
-from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalRequested
+from storno.domain.reversal import Form, PlanChangedError, ReversalApproved, ReversalRequested
 from storno.execution import planning, reversing
 from storno.execution.dead_letters import discard
 from storno.execution.journal import Journal
+from storno.execution.reversals import submit_reversal
 from storno.storage import queries
 
 from .lab import ACTOR, Lab, paying
-from .taking import BEN, CARA, DORA, Taking, where
+from .taking import BEN, CARA, DORA, ONCE, WHOLE, Taking, where
 from .test_reversals import dated, ran
 
 
@@ -34,6 +37,44 @@ def test_a_reason_is_mandatory(lab: Lab) -> None:
     )
     assert name == "R-000001"
     assert taking.submit() == "R-000002"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "says"),
+    [
+        ("wrong-inptu", "x", "Did you mean 'wrong-input'"),
+        ("mine", "x", "'mine' is no reason code"),
+        ("wrong-input", " ", "needs a reason in words"),
+    ],
+)
+def test_a_reason_is_of_the_list_and_in_words(lab: Lab, code: str, text: str, says: str) -> None:
+    """accounting-rules, 9: else nothing is asked for."""
+    taking = ran(lab, 2)
+
+    with pytest.raises(UsageError, match=says):
+        submit_reversal(lab.store, Request(str(ONCE), WHOLE), code=code, text=text, job=taking.job)
+    assert not lab.events(ReversalRequested)
+
+    of_the_job = ran(lab, 2, reversals=ReversalPolicy(reasons=("mine",)))
+    request = Request(str(ONCE), WHOLE)
+    submit_reversal(lab.store, request, code="mine", text="x", job=of_the_job.job)
+    assert [event.code for event in lab.events(ReversalRequested)] == ["mine"]
+
+
+@pytest.mark.parametrize("form", ["black", "red"])
+def test_from_an_amount_on_others_have_to_agree(lab: Lab, form: Form) -> None:
+    """accounting-rules, 10: by what is taken back, whichever way it is written."""
+    policy = ReversalPolicy(approvals=1, above={"EUR": "11.00"})
+    taking = ran(lab, reversals=policy)
+
+    def ask(scope: Scope) -> str:
+        request = Request(str(ONCE), scope, form)
+        name = submit_reversal(lab.store, request, code="other", text="x", job=taking.job)
+        return str(taking.row(name)["state"])
+
+    assert ask(where("amount<=5")) == "approved"
+    assert ask(where("amount<=6")) == "requested"
+    assert ask(WHOLE) == "requested"
 
 
 def test_another_person_has_to_agree(lab: Lab) -> None:
@@ -148,6 +189,7 @@ def test_a_stale_plan_is_told_what_it_said_and_what_is_so(lab: Lab) -> None:
     taking = ran(lab)
     taking.take_back(Scope(keys=("P-000",)))
     seen = taking.plan().foreseen()
+    assert taking.job is not None
     lab.run(taking.job, again=True, reason="it was right")
     taking.take_back(where("amount>5"))
     before = lab.store.log.head()
