@@ -19,6 +19,7 @@ from storno.domain.events import (
     RecordReversed,
     RecordSucceeded,
 )
+from storno.domain.reversal import PlanChangedError
 from storno.execution.dead_letters import discard
 from storno.storage import queries
 
@@ -337,6 +338,26 @@ def test_a_job_that_lost_its_handler_has_them_set_aside(lab: Lab) -> None:
 
     assert (result.state, result.failed) == ("stopped", 1)
     assert taking.letters(name) == {"P-001": ("no-handler", "open")}
+
+
+@pytest.mark.parametrize("handled", [False, True], ids=["lost", "got"])
+def test_a_handler_lost_or_got_before_it_began_is_another_plan(lab: Lab, handled: bool) -> None:
+    """accounting-rules, 10: although nothing was recorded since it was agreed to."""
+    bank = Bank()
+    lab.run(mixed(bank, irreversible="cash is cash"))
+    with_handler = mixed(bank)
+    with_handler.compensate(lambda payment, output: bank.refunds.append((0, "", "")))
+    without = mixed(bank, irreversible="cash is cash")
+    taking = Taking(lab, without if handled else with_handler)
+    name = taking.submit()
+    taking.job = with_handler if handled else without
+    now, then = (6, 3) if handled else (3, 6)
+
+    with pytest.raises(PlanChangedError, match=f"take back {now} records, not {then}"):
+        taking.execute(name)
+
+    assert bank.refunds == []
+    assert lab.in_force() == list(range(6))
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["in a handler", "between two tries"])
