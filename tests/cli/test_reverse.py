@@ -215,6 +215,24 @@ def test_a_fiscal_year_begins_when_the_project_says(ran: Storno) -> None:
     assert (same["other_fiscal_year"], other["other_fiscal_year"]) == (0, 237)
 
 
+def test_the_form_is_what_is_said_else_the_job_s_else_the_project_s(ran: Storno) -> None:
+    """accounting-rules, 2: black is the default, the job or the reversal may say red."""
+    assert ran.json("reverse", "plan", RUN)["form"] == "black"
+    assert ran.json("reverse", "plan", RUN, "--red")["form"] == "red"
+
+    settings = ran.folder / "storno.toml"
+    settings.write_text(settings.read_text() + '\n[reversals]\nform = "red"\n')
+    assert ran.json("reverse", "plan", RUN)["form"] == "red"
+    assert submit(ran)["form"] == "red"
+
+    jobs = ran.folder / "jobs.py"
+    text = jobs.read_text().replace("import Entry,", "import Entry, ReversalPolicy,", 1)
+    declared = 'parameters=Month, reversals=ReversalPolicy(form="black"))'
+    jobs.write_text(text.replace("parameters=Month)", declared, 1))
+    assert ran.json("reverse", "plan", RUN)["form"] == "black"
+    assert submit(ran)["form"] == "black"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
