@@ -47,7 +47,7 @@ def list_letters(
     from .opening import opened_documents
     from .render import write_json
     from .session import open_project, opened
-    from .standing import say_if_unknown
+    from .standing import say_if_no_letter
 
     with opened(open_project(common)) as store:
         chosen = {
@@ -59,11 +59,13 @@ def list_letters(
         states = _states(state)
         if by_error:
             groups = queries.dead_letter_groups(store, **chosen, states=states)
+            if not groups:
+                say_if_no_letter(store, job, error)
             _tell_groups(groups, json=common.json)
             return DONE
         letters = queries.dead_letters(store, **chosen, states=states)
         if not letters:
-            say_if_unknown(store, job)
+            say_if_no_letter(store, job, error)
         if common.json:
             write_json(opened_documents(store, [letter_document(letter) for letter in letters]))
             return DONE

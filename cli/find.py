@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +56,8 @@ def find_letters_run(store: Store, word: str) -> str:
         UsageError: several runs begin so.
     """
     _, _, name = word.partition("/")
-    if of_reversal(name) == word:
-        with suppress(NotFoundError):  # a job may have this name too
-            return of_reversal(queries.reversal(store, name).reversal)
+    if of_reversal(name) == word:  # no job has this name
+        return of_reversal(queries.reversal(store, name).reversal)
     return find_run(store, word).row.run
 
 

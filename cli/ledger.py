@@ -54,17 +54,15 @@ def trial_balance(
     """Show every account's debits and credits, and their totals, which agree."""
     from .books import balance_document, totals_document, write_balances
     from .render import write_json
-    from .session import open_project, opened
 
-    with opened(open_project(common)) as store:
-        rows = _balances(
-            store,
-            book,
-            currency=currency,
-            effective_to=effective_to,
-            posting_to=posting_to,
-            as_of=as_of,
-        )
+    rows = _balances(
+        common,
+        book,
+        currency=currency,
+        effective_to=effective_to,
+        posting_to=posting_to,
+        as_of=as_of,
+    )
     if common.json:
         accounts = [balance_document(row) for row in rows]
         write_json({"book": book, "accounts": accounts, "totals": totals_document(rows)})
@@ -93,17 +91,10 @@ def balances(
     """Show the balances of accounts."""
     from .books import balance_document, write_balances
     from .render import write_json
-    from .session import open_project, opened
 
-    with opened(open_project(common)) as store:
-        rows = _balances(
-            store,
-            book,
-            account=account,
-            currency=currency,
-            effective_to=effective_to,
-            as_of=as_of,
-        )
+    rows = _balances(
+        common, book, account=account, currency=currency, effective_to=effective_to, as_of=as_of
+    )
     if common.json:
         write_json([balance_document(row) for row in rows])
     else:
@@ -180,7 +171,7 @@ def entry(
 
 
 def _balances(
-    store: Store,
+    common: Common,
     book: str,
     *,
     as_of: str | None,
@@ -191,8 +182,9 @@ def _balances(
     """The balances that the options choose; says so where nothing can be meant by them."""
     from ..storage import queries
     from .moments import parse_day
+    from .session import open_project, opened
 
-    with _replaying(as_of) as past:
+    with opened(open_project(common)) as store, _replaying(as_of) as past:
         rows = queries.balances(
             store,
             book=book,
@@ -201,8 +193,8 @@ def _balances(
             **past,
             **filters,
         )
-    if not rows:
-        say_if_never_posted(store, book, **filters)
+        if not rows:
+            say_if_never_posted(store, book, **filters)
     return rows
 
 

@@ -15,6 +15,7 @@ from ..domain.events import (
 )
 from ..domain.ids import record_stream
 from ..storage import queries
+from ..storage.queries.acts import Responsible
 from .documents import event_document, letter_document
 from .opening import opened_documents
 from .render import as_text, clock_text, write_fields, write_line
@@ -29,7 +30,8 @@ Document = dict[str, Any]
 
 def shown(store: Store, letter: DeadLetterRow) -> Document:
     """The letter's document, with its history and the posting that a conflict is with."""
-    history = [_happened(each) for each in _events(store, letter)]
+    responsible = Responsible(store)
+    history = [_happened(each, responsible) for each in _events(store, letter)]
     document = letter_document(letter) | _posted(store, letter) | {"history": history}
     return opened_documents(store, [document])[0]
 
@@ -71,11 +73,12 @@ def _is_of(letter: DeadLetterRow, event: RecordEvent) -> bool:
     return (run, event.partition, event.ordinal) == (letter.run, letter.partition, letter.ordinal)
 
 
-def _happened(recorded: RecordedEvent) -> Document:
-    """What an event says, without what the letter says already."""
+def _happened(recorded: RecordedEvent, responsible: Responsible) -> Document:
+    """What an event says, without what the letter says already, and who is behind it."""
     document = event_document(recorded)
-    data = document["data"]
-    actor = data.get("actor")
+    data, event = document["data"], recorded.event
+    assert isinstance(event, RecordEvent), "nothing else is in the stream of a record"
+    behind = responsible.behind(recorded.stream, event)
     facts = {
         "what": WHAT.get(document["event"], document["event"]),
         "recorded": document["recorded"],
@@ -84,11 +87,11 @@ def _happened(recorded: RecordedEvent) -> Document:
         "chunk": data["chunk"],
         "error": data.get("error"),
         "message": data.get("message"),
-        "payload": data.get("payload") if isinstance(recorded.event, RecordFailed) else None,
+        "payload": data.get("payload") if isinstance(event, RecordFailed) else None,
         "changed": _changed(data),
         "moved_to": data.get("moved_to"),
         "moved_from": data.get("moved_from"),
-        "by": actor["name"] if actor else None,
+        "by": behind.actor if behind else None,
         "reason": data.get("reason"),
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -106,6 +106,34 @@ def write_chunks(rows: Sequence[Document]) -> None:
     )
 
 
+def write_reversals_of(rows: Sequence[Document]) -> None:
+    """One line for each reversal of the run, the first requested first."""
+    columns = (
+        Column("reversal"),
+        Column("state", states=True),
+        Column("records", right=True),
+        REVERSED,
+        Column("reason", spare=1),
+        Column("requested", spare=2),
+        Column("by", spare=3),
+    )
+    write_table(
+        columns,
+        [
+            (
+                row["reversal"],
+                row["state"],
+                count(row["records"]),
+                count(row["reversed"]),
+                row["reason_code"],
+                clock_text(row["requested_at"]),
+                row["requested_by"],
+            )
+            for row in rows
+        ],
+    )
+
+
 def write_failed_chunks(rows: Sequence[Document]) -> None:
     """What failed as a whole: none of these records is posted, and a resume takes them first."""
     if not rows:

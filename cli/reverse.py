@@ -125,7 +125,7 @@ def submit(
     project = open_project(acting)
     actor = authorized(project, acting, "reverse submit", what)
     with opened(project) as store:
-        request, digest = submitted(store, project, what)
+        request, seen = submitted(store, project, what)
         job = definition_of(project, request.run.partition("/")[0])
         name = submit_reversal(
             store,
@@ -135,7 +135,7 @@ def submit(
             actor=actor,
             policy=policy_of(project, job),
             job=job,
-            digest=digest,
+            seen=seen,
         )
         row = queries.reversal(store, name)
     if acting.json:

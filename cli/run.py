@@ -165,11 +165,13 @@ def execute(
         finally:
             shown.close()
         tell(store, result, options, json=running.json)
-        return finish(checkpoints, store, exit_code_of(result), running)
+        return finish(checkpoints, store, exit_code_of(result, options), running)
 
 
-def exit_code_of(result: RunResult) -> int:
-    """The exit code of a run's result."""
+def exit_code_of(result: RunResult, options: RunOptions) -> int:
+    """The exit code of a run's result; 3 also where chosen keys failed, or records would."""
+    from .summary import chosen_keys_failed
+
     if result.interrupted:
         return INTERRUPTED
     if result.noop:
@@ -178,7 +180,9 @@ def exit_code_of(result: RunResult) -> int:
         return FAILED
     if result.not_found:
         return NOT_FOUND
-    return DEAD_LETTERS if result.state == "completed" and result.counts.failed else DONE
+    finished = result.state == "completed" or options.dry_run
+    failed = chosen_keys_failed(result) if options.keys else finished and result.counts.failed
+    return DEAD_LETTERS if failed else DONE
 
 
 def tell(store: Store, result: RunResult, options: RunOptions, *, json: bool) -> None:

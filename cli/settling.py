@@ -291,7 +291,7 @@ def _chosen(
         NotAllowedError: those of a key are settled.
     """
     from ..storage import queries
-    from .standing import say_if_unknown
+    from .standing import say_if_no_letter
 
     run = _run(store, filters.run)
     if all_matching:
@@ -302,7 +302,7 @@ def _chosen(
             store, run=run, job=of_job, error=filters.error, key=filters.key
         )
         if not places:
-            say_if_unknown(store, of_job)
+            say_if_no_letter(store, of_job, filters.error)
         return places
     if job is None or not keys:
         raise UsageError("name JOB and KEY, or --all-matching with filters such as --run RUN.")

@@ -92,10 +92,13 @@ def _document(store: Store, run: str, *, chunks: bool, failed: bool) -> dict[str
     from ..storage import queries
     from . import documents
     from .opening import opened_documents
+    from .reversal_pages import reversal_document
     from .standing import standing
 
     document = standing(store, queries.run(store, run))
     document["attempts"] = [*map(documents.attempt_document, queries.attempts(store, run))]
+    # Run again, its counts begin anew: what was taken back before stands here alone.
+    document["reversals"] = [*map(reversal_document, reversed(queries.reversals(store, run=run)))]
     if chunks or failed:
         listed = [*map(documents.chunk_document, queries.chunks(store, run))]
         if chunks:
@@ -115,6 +118,7 @@ def _write(document: dict[str, Any]) -> None:
     pages.write_run(document)
     parts = (
         ("Attempts", document["attempts"], pages.write_attempts),
+        ("Reversals", document["reversals"] or None, pages.write_reversals_of),
         ("Chunks", document.get("chunk_list"), pages.write_chunks),
         ("Failed chunks", document.get("failed_chunks"), pages.write_failed_chunks),
         ("Dead letters", document.get("dead_letters"), pages.write_dead_letters),

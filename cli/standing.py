@@ -59,6 +59,14 @@ def say_if_unknown(store: Store, job: str | None) -> None:
         say(unknown)
 
 
+def say_if_no_letter(store: Store, job: str | None, error: str | None) -> None:
+    """Filters that find no dead letter may be mistyped: of a job, or of an error."""
+    say_if_unknown(store, job)
+    known = {each.error for each in queries.dead_letter_groups(store, states=None)}
+    if error is not None and known and error not in known:
+        say(f"No dead letter here has the error {error!r}.{did_you_mean(error, known)}")
+
+
 def refuse_unknown(store: Store, job: str) -> None:
     """A job that never ran has no records.
 

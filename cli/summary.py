@@ -100,9 +100,10 @@ def _write_failures(result: RunResult) -> None:
 
 def _headline(result: RunResult, *, dry_run: bool) -> str:
     letters = result.counts.failed
-    found = f" with {count(letters)} {plural(letters, 'dead letter')}" if letters else ""
     if dry_run:
-        return f"{result.run} tried out{found}; nothing was written"
+        would = f", {count(letters)} {plural(letters, 'record')} would fail" if letters else ""
+        return f"{result.run} tried out{would}; nothing was written"
+    found = f" with {count(letters)} {plural(letters, 'dead letter')}" if letters else ""
     return f"{result.run} {result.state}{found}"
 
 
@@ -142,7 +143,7 @@ def _next(result: RunResult, *, dry_run: bool) -> list[str]:
     if dry_run:
         return []
     lines: list[str] = []
-    if result.counts.failed or _chosen_keys_failed(result):
+    if result.counts.failed or chosen_keys_failed(result):
         listed = typed("dead-letters", "list", "--run", str(result.run))
         lines += ["", "See what failed, and why:", f"  {listed}"]
     if result.state in ("stopped", "failed"):
@@ -156,8 +157,8 @@ def _next(result: RunResult, *, dry_run: bool) -> list[str]:
     return lines
 
 
-def _chosen_keys_failed(result: RunResult) -> bool:
-    """Chosen keys are outside the run's counts."""
+def chosen_keys_failed(result: RunResult) -> bool:
+    """Whether one of the chosen keys failed; they are outside the run's counts."""
     message = result.message or ""
     return message.startswith("keys: ") and ", 0 failed" not in message
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..compensations.plan import Plan, Request
+from ..compensations.plan import Blocker, Foreseen, Plan, Request
 from ..compensations.scope import Condition, Scope
 from ..domain.errors import NotAllowedError, NotFoundError, UsageError
 from ..domain.ids import RunId
+from ..domain.money import AmountError, at_places
 from ..domain.policy import ReversalPolicy
+from ..domain.reversal import MovedEntries, NetLine
 from ..execution.catalog import find_job
 from ..execution.project import Project
 from ..execution.reversals import plan_reversal, posting_run
@@ -151,8 +154,8 @@ def _run_or_file(store: Store, what: str) -> FoundRun:
         raise NotFoundError(f"{what!r} is no file, and {error}") from None
 
 
-def submitted(store: Store, project: Project, what: str) -> tuple[Request, str | None]:
-    """What a plan's file asks for, with its digest; or all of a run.
+def submitted(store: Store, project: Project, what: str) -> tuple[Request, Foreseen | None]:
+    """What a plan's file asks for, with what it says; or all of a run.
 
     Raises:
         UsageError: the file is no plan.
@@ -165,18 +168,43 @@ def submitted(store: Store, project: Project, what: str) -> tuple[Request, str |
         return Request(str(run.id), Scope(), form), None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        form = document["form"]
-        if form not in ("black", "red"):
-            raise ValueError(form)
-        date = document["date"]
-        request = Request(
-            str(RunId.parse(document["run"])),
-            Scope.read(document["scope"]),
-            form,
-            None if date is None else parse_day(date, "date"),
-        )
-        return request, str(document["plan"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _asked(document), _foreseen(document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, AmountError):
         raise UsageError(
             f"{what} is no plan: write one with storno reverse plan RUN --out {what}."
         ) from None
+
+
+def _asked(document: dict[str, Any]) -> Request:
+    form, date = document["form"], document["date"]
+    if form not in ("black", "red"):
+        raise ValueError(form)
+    return Request(
+        str(RunId.parse(document["run"])),
+        Scope.read(document["scope"]),
+        form,
+        None if date is None else parse_day(date, "date"),
+    )
+
+
+def _foreseen(document: dict[str, Any]) -> Foreseen:
+    """What ``plan_document`` wrote of the plan."""
+    return Foreseen(
+        digest=str(document["plan"]),
+        reversible=int(document["reversible"]),
+        blocked=int(document["blocked"]),
+        net=tuple(map(_net_line, document["net"])),
+        moves=tuple(
+            MovedEntries(each["book"], each["period"], each["to"], int(each["entries"]))
+            for each in document["moves"]
+        ),
+        blockers=tuple(Blocker(each["key"], each["why"]) for each in document["not_reversible"]),
+    )
+
+
+def _net_line(line: dict[str, Any]) -> NetLine:
+    exponent = len(line["debit"].partition(".")[2])
+    debit, credit = (
+        at_places(Decimal(line[side]), line["currency"], exponent) for side in ("debit", "credit")
+    )
+    return NetLine(line["book"], line["account"], line["currency"], exponent, debit, credit)

@@ -73,6 +73,26 @@ class Move(NamedTuple):
     to: dt.date
 
 
+class Foreseen(NamedTuple):
+    """What a plan said, as whoever asks or agrees saw it.
+
+    Attributes:
+        digest: of the plan.
+        reversible: how many postings were to be taken back.
+        blocked: how many could not be.
+        net: the net effect.
+        moves: where closed periods, or a date that was named, were to move entries.
+        blockers: the named ones; None where they are not known any more.
+    """
+
+    digest: str
+    reversible: int = 0
+    blocked: int = 0
+    net: tuple[NetLine, ...] = ()
+    moves: tuple[MovedEntries, ...] = ()
+    blockers: tuple[Blocker, ...] | None = None
+
+
 @dataclass(slots=True)
 class Plan:
     """What a reversal would do.
@@ -176,6 +196,12 @@ class Plan:
         """What is approved, in 64 hexadecimal digits."""
         self._hash()
         return self._whole.hexdigest()
+
+    def foreseen(self) -> Foreseen:
+        """What it says, to be held against what is so later."""
+        counts = (self.reversible, self.blocked)
+        blockers = tuple(self.blockers)
+        return Foreseen(self.digest, *counts, self.net_lines(), self.moved(), blockers)
 
     def net_lines(self) -> tuple[NetLine, ...]:
         """The net effect by book, account and currency, in that order."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from . import access, events, period, reversal, subject
-from .errors import StoreError
+from .errors import ChangedLogError, StoreError
 from .events import Event
 
 EVENTS: tuple[type[Event], ...] = (
@@ -43,7 +43,8 @@ def decode(topic: str, state: bytes) -> Event:
     """The event of a stored state, brought forward to its newest version.
 
     Raises:
-        StoreError: a topic that this version does not know, or a state that is not of its topic.
+        ChangedLogError: a state that is not of its topic.
+        StoreError: a topic that this version does not know.
     """
     decoder = _DECODERS.get(topic)
     try:
@@ -51,8 +52,9 @@ def decode(topic: str, state: bytes) -> Event:
             return _upcast(topic, state)
         return decoder(state)
     except msgspec.DecodeError as error:
-        raise StoreError(
-            f"an event of {topic} cannot be read: {error}. Was the store changed by hand?"
+        raise ChangedLogError(
+            f"an event of {topic} cannot be read: {error}. Was the store changed by hand? Run "
+            "storno audit verify, which says where."
         ) from None
 
 

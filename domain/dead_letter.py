@@ -77,9 +77,13 @@ class DeadLetter:
         return self.status in (Status.OPEN, Status.CORRECTED)
 
 
+OF_REVERSALS = "reversal"
+"""Stands for the job where a dead letter is a reversal's; no job is called so."""
+
+
 def of_reversal(reversal: str) -> str:
     """What stands for the run in the place of what a reversal could not take back."""
-    return f"reversal/{reversal}"
+    return f"{OF_REVERSALS}/{reversal}"
 
 
 def fold(events: Iterable[Event]) -> dict[Place, DeadLetter]:

@@ -94,3 +94,7 @@ class UnsoundSQLiteError(StoreError):
 
 class CheckFailedError(StornoError):
     """A verification or a comparison found a difference."""
+
+
+class ChangedLogError(StoreError, CheckFailedError):
+    """What is stored is not what storno writes: somebody else wrote it."""

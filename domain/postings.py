@@ -12,7 +12,7 @@ import msgspec
 
 from .codec import decode
 from .entry import PostedEntry
-from .errors import StoreError
+from .errors import ChangedLogError
 from .events import RecordReversed, RecordSucceeded
 
 
@@ -61,7 +61,7 @@ class Postings(msgspec.Struct, frozen=True):
         """What moves the ledger.
 
         Raises:
-            StoreError: a state cannot be read.
+            ChangedLogError: a state cannot be read.
         """
         try:
             posted = _POSTINGS.decode(b"[%b]" % self.posted)
@@ -82,10 +82,10 @@ class Postings(msgspec.Struct, frozen=True):
         events = (decode(RecordReversed.TOPIC, state) for state in _states(self.taken_back))
         return [event for event in events if isinstance(event, RecordReversed)]
 
-    def _unreadable(self, why: str) -> StoreError:
-        return StoreError(
+    def _unreadable(self, why: str) -> ChangedLogError:
+        return ChangedLogError(
             f"the postings of commit {self.commit} cannot be read: {why}. "
-            "Was the store changed by hand?"
+            "Was the store changed by hand? Run storno audit verify, which says where."
         )
 
 

@@ -7,7 +7,7 @@ changed, or put back from a backup, is found out the same night.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from ..domain.checkpoint import Checkpoint, origin_of, parse
 from ..domain.errors import CheckFailedError, DefinitionError, StornoError, UsageError
-from ..domain.note import PrivateKey
+from ..domain.note import PrivateKey, PublicKey
 from .journal import Journal, Store
 from .keeping import Folder, KeepingError, Place, Remote, Repository, TakenError
 from .timestamps import check_installed, request_timestamp
@@ -80,7 +80,9 @@ class Checkpoints:
         """
         for place in self.places:
             place.check()
-        self._signed(Checkpoint(origin_of(store_id), 0, bytes(32)))
+        key = self._key()
+        if key is not None:
+            Checkpoint(origin_of(store_id), 0, bytes(32)).signed(key)
         if self.timestamp is not None:
             check_installed()
 
@@ -90,21 +92,25 @@ class Checkpoints:
         A place that fails keeps none of the others from having it.
 
         Raises:
-            CheckFailedError: the log does not extend the last checkpoint of a place, which keeps
-                what it has.
+            CheckFailedError: the log does not extend the last checkpoint of a place, or that one
+                was changed; the place keeps what it has.
             KeepingError: a place, or the time stamp service, did not do its part.
         """
         journal = Journal(store)
+        key = self._key()
+        public = None if key is None else key.public
         troubles: list[StornoError] = []
         last: dict[Place, Checkpoint | None] = {}
         for place in self.places:
             with _noted(troubles):
-                last[place] = _last(place, journal.store_id)
+                last[place] = _last(place, journal.store_id, public)
         # Read behind the places: whatever they keep, the log has had by now.
         size = journal.commits()
         known = {each.size for each in last.values() if each is not None and each.size <= size}
         roots = journal.roots({size, *known})
-        checkpoint = self._signed(Checkpoint(origin_of(journal.store_id), size, roots[size]))
+        checkpoint = Checkpoint(origin_of(journal.store_id), size, roots[size])
+        if key is not None:
+            checkpoint = checkpoint.signed(key)
         stamp = (
             None if self.timestamp is None else cache(partial(request_timestamp, self.timestamp))
         )
@@ -116,14 +122,13 @@ class Checkpoints:
             raise _all_of(troubles)
         return checkpoint
 
-    def _signed(self, checkpoint: Checkpoint) -> Checkpoint:
+    def _key(self) -> PrivateKey | None:
         if self.sign is None:
-            return checkpoint
+            return None
         try:
-            key = PrivateKey.parse(self.sign.read_text(encoding="utf-8"))
+            return PrivateKey.parse(self.sign.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"checkpoints.sign: {self.sign} cannot be read: {error}.") from None
-        return checkpoint.signed(key)
 
 
 def file_name(store_id: str, size: int) -> str:
@@ -131,23 +136,63 @@ def file_name(store_id: str, size: int) -> str:
     return f"{store_id}-{size:0{DIGITS}d}.checkpoint"
 
 
-def _last(place: Place, store_id: str) -> Checkpoint | None:
-    """The last checkpoint of a store that a place keeps, None where it keeps none."""
+def _last(place: Place, store_id: str, key: PublicKey | None) -> Checkpoint | None:
+    """The last checkpoint of a store that a place keeps, None where it keeps none.
+
+    Args:
+        key: of those that sign here now; None where they are not signed.
+
+    Raises:
+        CheckFailedError: it is not what was kept.
+    """
     pattern = re.compile(rf"{store_id}-\d{{{DIGITS}}}\.checkpoint")
-    names = [name for name in place.names() if pattern.fullmatch(name)]
+    names = sorted(filter(pattern.fullmatch, place.names()), reverse=True)
     if not names:
         return None
-    newest = max(names)
-    content = place.read(newest)
-    if content is None:
-        raise KeepingError(f"{place}: {newest} was taken away while it was to be read.")
+    newest = names[0]
     try:
-        found = parse(content)
+        found = _read(place, newest)
+        if found.origin != origin_of(store_id):
+            raise CheckFailedError(f"it is of {found.origin}.")
+        if file_name(store_id, found.size) != newest:
+            raise CheckFailedError(f"it counts {found.size} commits.")
+        if key is not None:
+            _check_signature(place, found, names[1:], key)
     except CheckFailedError as error:
-        raise CheckFailedError(f"{place}: {newest} was changed: {error}") from None
-    if file_name(store_id, found.size) != newest:
-        raise CheckFailedError(f"{place}: {newest} was changed: it counts {found.size} commits.")
+        raise CheckFailedError(
+            f"{place}: {newest} was changed: {error} Nothing was written there: find out who did "
+            "it, and put the file back from a copy."
+        ) from None
     return found
+
+
+def _read(place: Place, name: str) -> Checkpoint:
+    content = place.read(name)
+    if content is None:
+        raise KeepingError(f"{place}: {name} was taken away while it was to be read.")
+    return parse(content)
+
+
+def _check_signature(
+    place: Place, found: Checkpoint, before: Sequence[str], key: PublicKey
+) -> None:
+    """See that the key signed a checkpoint, if it signed any of this place that came before.
+
+    There may be none: checkpoints may have been kept before they were signed, or with another key.
+
+    Args:
+        before: the names of those, the newest first.
+
+    Raises:
+        CheckFailedError: it did not.
+    """
+    if any(each.key_id == key.key_id for each in found.signatures):
+        found.verify(key)
+        return
+    for name in before:
+        earlier = _read(place, name)
+        if any(key.verify(earlier.body, each) for each in earlier.signatures):
+            raise CheckFailedError(f"it is not signed by the key {key.text}, as {name} is.")
 
 
 def _refuse_another_past(

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from ..domain.dead_letter import OF_REVERSALS
 from ..domain.entry import ClosedPeriod, Entry
 from ..domain.errors import DefinitionError, UsageError
 from ..domain.ids import RunId, run_name
@@ -324,6 +325,11 @@ def _check_names(job: Job) -> None:
     if not _JOB_NAME.fullmatch(job.name):
         raise DefinitionError(
             f"job name {job.name!r}: letters, digits, '_', '.', '-', beginning with a letter."
+        )
+    if job.name == OF_REVERSALS:
+        raise DefinitionError(
+            f"job name {job.name!r}: the dead letters of reversals go by it, and the job's own "
+            "would be taken for theirs: give it another one, with name= or as the function's name."
         )
     fields = job.model.model_fields
     names = () if callable(job.key) else (job.key,) if isinstance(job.key, str) else job.key

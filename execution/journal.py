@@ -21,7 +21,7 @@ from ..domain import run as runs
 from ..domain.chunk import ChunkState
 from ..domain.codec import decode
 from ..domain.dead_letter import DeadLetter, Place
-from ..domain.errors import StoreBusyError, StoreError, StoreUnavailableError, StreamConflictError
+from ..domain.errors import StreamConflictError
 from ..domain.events import Counts
 from ..domain.ids import ChunkId, ReversalId, RunId
 from ..domain.period import PERIODS, Balance, Calendar, Period, PeriodState
@@ -30,11 +30,11 @@ from ..domain.run import RunState
 from ..domain.seal import NewEvents
 from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
-from ..storage.engine import answer, is_aborted, place, writer
+from ..storage.engine import is_aborted, place, writer
 from ..storage.log import PAGE, Row
 from ..storage.queries import DeadLetterPlace, PostingCommit, posting_commits
-from ..storage.sqlite_engine import is_busy
 from ..storage.store import Store
+from ..storage.translation import translate
 from ..storage.tree import roots_at
 from . import retrying
 from .sealing import Sealed
@@ -52,9 +52,6 @@ __all__ = [
     "Store",
     "translate",
 ]
-
-# Deadlock, serialization failure, and the ways PostgreSQL says that it goes down or comes up.
-_TRANSIENT_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
 
 
 class Journal:
@@ -142,6 +139,11 @@ class Journal:
         """Which records failed; the choice is that of ``queries.dead_letter_places``."""
         with self.talking():
             return queries.dead_letter_places(self._store, **chosen)
+
+    def waiting(self, run: str) -> int:
+        """How many dead letters of a run, or of ``reversal/<id>``, are still to be settled."""
+        with self.talking():
+            return sum(each.count for each in queries.dead_letter_groups(self._store, run=run))
 
     def dead_letters(
         self, streams: Sequence[str]
@@ -405,46 +407,3 @@ class Journal:
             if translated is error:
                 raise
             raise translated from error
-
-
-def translate(error: sa.exc.DBAPIError, where: str = "") -> StoreError | sa.exc.DBAPIError:
-    """A lost connection, deadlock or serialization failure; anything else as it is.
-
-    Args:
-        where: the place of the store, for the message.
-    """
-    message = answer(error)
-    store = f"the store at {where}" if where else "the database"
-    if _may_pass(error):
-        return StoreUnavailableError(
-            f"{store} does not answer: {message}. Resume the run once it does."
-        )
-    if is_busy(error):
-        return StoreBusyError(
-            f"{store} is locked by another process: {message}. Wait for it, or stop it, then "
-            "resume the run."
-        )
-    if isinstance(error, _OF_THE_STORE) or type(error) is sa.exc.DatabaseError:
-        return StoreError(
-            f"{store} cannot be written or read: {message}. What was committed is safe: mend the "
-            "cause (storno doctor looks at the store and its disk), then resume the run."
-        )
-    return error
-
-
-_OF_THE_STORE = (sa.exc.OperationalError, sa.exc.InternalError)
-"""What is wrong with the database: a full disk, a read-only server. The other classes are what is
-wrong with a statement."""
-
-
-def _may_pass(error: sa.exc.DBAPIError) -> bool:
-    """Whether the same may work on another connection, or later."""
-    if error.connection_invalidated:
-        return True
-    original: Any = error.orig
-    state = getattr(original, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(_TRANSIENT_STATES)
-    # Where no connection can be made there is no statement, and no code of the server's.
-    connecting = error.statement is None and isinstance(error, sa.exc.OperationalError)
-    return connecting and type(original).__module__.startswith("psycopg")

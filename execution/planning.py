@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
+from ..compensations.difference import difference, foreseen_by
 from ..compensations.plan import Blocker, Plan, Request
 from ..domain.events import RecordSucceeded
 from ..domain.ids import RunId, key_of, record_stream
-from ..domain.money import format_minor
 from ..domain.period import PERIODS
-from ..domain.reversal import MovedEntries, NetLine, PlanChangedError, ReversalRequested
+from ..domain.reversal import PlanChangedError, ReversalRequested
 from . import retrying
 from .doubts import doubts
 from .job import Job
 from .journal import Journal
 from .postings import Changed, Posting, Postings
-
-DIFFERENCES_NAMED = 5
-"""So many accounts are named on which a plan's net effect has changed."""
 
 
 def make_plan(
@@ -104,45 +101,9 @@ def what_changed(
     Args:
         job: as in ``make_plan``.
     """
-    plan = make_plan(journal, request, job, own=name)
-    parts = []
-    if (plan.reversible, plan.blocked) != (asked.records, asked.blocked):
-        parts.append(
-            f"it would take back {plan.reversible:,} records, not {asked.records:,}, and "
-            f"{plan.blocked:,} cannot be, not {asked.blocked:,}"
-        )
-    if plan.net_lines() != asked.net:
-        parts.append(f"its net effect would be {_net_differences(plan.net_lines(), asked.net)}")
-    if plan.moved() != asked.moves:
-        parts.append(f"it would move {_moves(plan.moved())}, not {_moves(asked.moves)}")
-    what = "; ".join(parts) or "it would take back other records, or other postings of them"
+    now = make_plan(journal, request, job, own=name).foreseen()
+    what = difference(now, foreseen_by(asked))
     return f"what it would do has changed since it was requested: {what}. Plan it anew."
-
-
-def _net_differences(now: Sequence[NetLine], then: Sequence[NetLine]) -> str:
-    """The accounts on which a net effect is another one; a few are named."""
-    sums: dict[tuple[str, str, str, int], list[tuple[int, int]]] = {}
-    for index, lines in enumerate((now, then)):
-        for line in lines:
-            key = (line.book, line.account, line.currency, line.exponent)
-            sums.setdefault(key, [(0, 0), (0, 0)])[index] = (line.debit, line.credit)
-    differ = [
-        f"{account} {currency} {_sides(is_now, exponent)}, not {_sides(was, exponent)}"
-        for (_, account, currency, exponent), (is_now, was) in sorted(sums.items())
-        if is_now != was
-    ]
-    more = f" and {len(differ) - DIFFERENCES_NAMED:,} more" if differ[DIFFERENCES_NAMED:] else ""
-    return " / ".join(differ[:DIFFERENCES_NAMED]) + more
-
-
-def _sides(sums: tuple[int, int], exponent: int) -> str:
-    debit, credit = (format_minor(minor, exponent) for minor in sums)
-    return f"debit {debit} and credit {credit}"
-
-
-def _moves(moves: Sequence[MovedEntries]) -> str:
-    named = [f"{each.entries:,} of {each.period} to {each.to}" for each in moves]
-    return " and ".join(named) or "no entries"
 
 
 def _planned(

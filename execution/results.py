@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..domain.errors import ConflictError
+from ..domain.errors import ConflictError, UsageError
 from ..domain.events import Counts, RecordFailed
 from ..domain.ids import RunId
 
@@ -24,6 +24,9 @@ class RunOptions:
         limit: work on this many records at most; the run is left stopped.
         again: read a completed run's input once more; needs a reason.
         dry_run: work without writing anything.
+
+    Raises:
+        UsageError: a dry run of chosen keys.
     """
 
     keys: tuple[str, ...] = ()
@@ -31,6 +34,12 @@ class RunOptions:
     again: bool = False
     reason: str = ""
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.keys and self.dry_run:
+            raise UsageError(
+                "a dry run tries all of the input out: leave --key away, or --dry-run."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from ..compensations.plan import Plan, Request
+from ..compensations.difference import difference
+from ..compensations.plan import Foreseen, Plan, Request
 from ..compensations.scope import Scope
 from ..domain import reversal as reversals
 from ..domain.codec import decode
@@ -122,7 +123,7 @@ def submit_reversal(
     actor: Actor | str | None = None,
     policy: ReversalPolicy | None = None,
     job: Job | None = None,
-    digest: str | None = None,
+    seen: Foreseen | None = None,
 ) -> str:
     """Ask for a reversal; returns its name.
 
@@ -134,13 +135,13 @@ def submit_reversal(
         policy: how many others must approve, and which reasons there are; what the job says
             where not given.
         job: the run's; needed where its records had effects.
-        digest: of the plan that somebody saw.
+        seen: what the plan said that somebody saw: ``plan.foreseen()``.
 
     Raises:
         UsageError: no reason, or an unknown code.
         NotFoundError: there is no such run.
         ConflictError: there is nothing to take back.
-        PlanChangedError: what it would do is not what the plan said.
+        PlanChangedError: what it would do is not what the plan said; says what.
     """
     if policy is None:
         policy = ReversalPolicy().overridden_by(None if job is None else job.reversals)
@@ -151,9 +152,11 @@ def submit_reversal(
     journal = Journal(store)
     as_of = journal.position()
     plan = _plan(journal, request, job, as_of=as_of, year_begins=policy.first_month)
-    if digest is not None and digest != plan.digest:
+    if seen is not None and seen.digest != plan.digest:
+        what = difference(plan.foreseen(), seen)
         raise PlanChangedError(
-            "what the reversal would do has changed since it was planned: plan it anew."
+            "nothing was submitted: what the reversal would do has changed since it was planned: "
+            f"{what}. Plan it anew."
         )
     if not plan.reversible:
         raise ConflictError(f"there is nothing to take back: {why_nothing(plan)}.")

@@ -408,9 +408,7 @@ class Execution:
         # What the store has counts: an answer may have been lost, and a person may have settled
         # something, or posted anew what was set aside.
         retrying.store_call(self._count_on)
-        self.failed = len(
-            retrying.store_call(lambda: self.journal.dead_letter_places(run=of_reversal(self.name)))
-        )
+        self.failed = retrying.store_call(lambda: self.journal.waiting(of_reversal(self.name)))
         event: Event
         if self.flag:
             event = ReversalStopped(attempt=attempt, why=self.flag.why, failed=self.failed)
@@ -439,7 +437,7 @@ class Execution:
         """
         whole = self.request.scope.is_whole
         after = self.requested.as_of if whole else 0
-        postings = Postings(self.journal, self.run, Scope(), after=after)
+        postings = Postings(self.journal, self.run, Scope(), after=after, in_haste=True)
         count = self.standing if whole else 0
         for batch in postings.batches():
             untouched, changed = postings.look(batch)

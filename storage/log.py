@@ -14,6 +14,7 @@ from ..domain.seal import EMPTY_CHAIN, NewEvents, commit_leaf, event_leaves, mer
 from .dialect import Commit, Head, LogDialect, Row
 from .engine import lock_timeout_seconds, writer
 from .schema import LogTables, log_tables
+from .soundness import sound, sound_commit
 from .sqlite import SQLiteLog
 
 __all__ = ["Commit", "EventLog", "NewEvents", "Project", "Row"]
@@ -108,7 +109,7 @@ class EventLog:
         with self.engine.connect() as connection:
             for start in range(0, len(streams), PAGE):
                 names = streams[start : start + PAGE]
-                for row in self._database.read_streams(connection, names):
+                for row in sound(self._database.read_streams(connection, names)):
                     found.setdefault(row.stream, []).append(row)
         return found
 
@@ -163,7 +164,7 @@ class EventLog:
         select = sa.select(self.tables.commits).where(number > after_number)
         with self.engine.connect() as connection:
             rows = connection.execute(select.order_by(number).limit(limit))
-            return [Commit(*row) for row in rows]
+            return [sound_commit(Commit(*row)) for row in rows]
 
     def head(self) -> Commit | None:
         """The last commit, or None for an empty log."""
@@ -218,7 +219,7 @@ class EventLog:
     def _read(self, select: sa.Select[int, str, int, str, bytes]) -> list[Row]:
         with self.engine.connect() as connection:
             # Fetched at once: row by row it takes half as long again.
-            return list(map(Row._make, connection.execute(select).all()))
+            return sound(list(map(Row._make, connection.execute(select).all())))
 
 
 def _dialect(engine: sa.Engine, tables: LogTables) -> LogDialect:

@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,11 +155,18 @@ def _explained(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     except sa.exc.DatabaseError as error:
+        path = store_path(engine)
         check = (
             "the address, that the database runs, and that it lets this user in"
-            if store_path(engine) is None
+            if path is None
             else "that the file is a store, and that this user may write it and the folder it is in"
         )
+        if path is not None and not os.access(Path(path).parent, os.W_OK):
+            check += (
+                ". SQLite writes beside the file also to read it. To look at a store whose folder "
+                "you may not write, copy the file to a folder of yours while nobody works on it, "
+                "and name the copy with --store"
+            )
         raise StoreError(
             f"The store at {place(engine)} cannot be used: {answer(error)}. Check {check}."
         ) from error

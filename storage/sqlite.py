@@ -20,6 +20,7 @@ from ..domain.errors import StornoError, StreamConflictError
 from ..domain.seal import NewEvents
 from .dialect import Commit, Head, LogDialect, Row
 from .schema import LogTables, taken_message
+from .soundness import sound_commit
 
 SLICES: Final = (1000, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows per INSERT. A prepared statement of 1,000 rows takes about 0.6 ms to prepare and half a
@@ -63,7 +64,7 @@ class SQLiteLog(LogDialect):
     @override
     def head(self, connection: sa.Connection) -> Head:
         row = connection.exec_driver_sql(self._select_head).one_or_none()
-        return Head(self.now(connection), None if row is None else Commit(*row))
+        return Head(self.now(connection), None if row is None else sound_commit(Commit(*row)))
 
     @override
     def now(self, connection: sa.Connection) -> int:

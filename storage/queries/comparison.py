@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ...domain.codec import decode
 from ...domain.entry import PostedEntry
 from ...domain.events import RecordReversed, RecordSucceeded
 from ...domain.ids import key_of
 from ...projections.dead_letters import REVERSED
 from ..schema import log_tables
+from ..soundness import event_at
 from ..store import Store
 from ..views.generation import live_views
 from ..views.tables import MOVEMENTS, ViewTables
@@ -161,8 +161,9 @@ def _events(
         )
     )
     found = {position: (stream, topic, state) for position, stream, topic, state in rows}
-    for stream, topic, state in map(found.__getitem__, positions):
-        event = decode(topic, state)
+    for position in positions:
+        stream, topic, state = found[position]
+        event = event_at(position, topic, state)
         assert isinstance(event, RecordSucceeded | RecordReversed)
         yield stream, event
 

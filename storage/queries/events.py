@@ -8,9 +8,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ...domain.codec import decode
 from ...domain.events import Event
 from ..schema import log_tables
+from ..soundness import event_at
 from ..store import Store
 
 _LOG: Final = log_tables()
@@ -95,9 +95,8 @@ def with_commits(store: Store, found: sa.FromClause, *chosen: sa.ColumnElement[b
         .order_by(event.position)
     )
     with store.engine.connect() as connection:
-        return [
-            RecordedEvent(position, number, recorded_at, stream, version, decode(topic, state))
-            for position, number, recorded_at, stream, version, topic, state in connection.execute(
-                select
-            )
-        ]
+        rows = connection.execute(select).all()
+    return [
+        RecordedEvent(position, number, at, stream, version, event_at(position, topic, state))
+        for position, number, at, stream, version, topic, state in rows
+    ]

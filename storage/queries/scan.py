@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ...domain.codec import EVENTS, UPCASTERS, decode
+from ...domain.codec import EVENTS, UPCASTERS
 from ...domain.events import Event
 from ..schema import log_tables
+from ..soundness import event_at
 from ..store import Store
 from ..views.replay import between
 from .events import Events, RecordedEvent, with_commits
@@ -117,7 +118,8 @@ def _read(store: Store, select: sa.Select[Any], first: int, last: int) -> Iterat
     starts = [start for start, _, _ in commits]
     for position, stream, version, topic, state in rows:
         _, number, recorded_at = commits[bisect_right(starts, position) - 1]
-        yield RecordedEvent(position, number, recorded_at, stream, version, decode(topic, state))
+        event = event_at(position, topic, state)
+        yield RecordedEvent(position, number, recorded_at, stream, version, event)
 
 
 def _commits(connection: sa.Connection, first: int, last: int) -> Sequence[Any]:

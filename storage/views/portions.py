@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ...domain.codec import decode
 from ...domain.events import RecordAttempted, RecordReversed, RecordSucceeded
 from ...domain.postings import Postings
 from ...projections.changes import Recorded
 from ..schema import LogTables
+from ..soundness import event_at
 
 EVENTS_AT_ONCE: Final = 10_000
 """How many events are read and written together; a larger commit counts as one. Two lots of their
@@ -167,6 +167,6 @@ def _others(
         .order_by(events.position)
     )
     return [
-        (position, Recorded(stream, version, decode(topic, state)))
+        (position, Recorded(stream, version, event_at(position, topic, state)))
         for position, stream, version, topic, state in rows
     ]

@@ -50,7 +50,7 @@ def test_every_command_that_posts_keeps_a_checkpoint(payments: Storno) -> None:
 
 def test_a_dry_run_takes_none(payments: Storno) -> None:
     configure(payments, 'folder = "kept"')
-    payments(*RUN, "--dry-run")
+    payments(*RUN, "--dry-run", code=3)
     assert not (payments.folder / "kept").exists()
 
 
@@ -77,6 +77,23 @@ def test_a_log_that_does_not_extend_what_was_kept_exits_5(payments: Storno) -> N
     last.write_text(Checkpoint(checkpoint.origin, checkpoint.size, bytes(32)).text)
     ran = payments(*RUN, "--again", "--reason", "late", code=5)
     assert "the log does not extend what it was" in ran.stderr
+
+
+def test_a_kept_checkpoint_that_was_tampered_with_is_noticed_by_the_next_run(
+    payments: Storno,
+) -> None:
+    """What the run did is told, and stays."""
+    payments("audit", "keygen", "--out", "../store.key")
+    configure(payments, 'folder = "kept"\nsign = "../store.key"')
+    payments(*RUN, code=3)
+    payments("dead-letters", "retry", "--all-matching", code=3)
+    last = max((payments.folder / "kept").iterdir())
+    unsigned = parse(last.read_bytes())
+    last.write_text(unsigned.body)
+    ran = payments(*RUN, "--again", "--reason", "late", code=5)
+    assert "payments/2026-01 completed" in ran.stdout
+    assert "All of this is committed and stays" in ran.stderr
+    assert f"{last.name} was changed: it is not signed by the key" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,28 @@ def test_a_letter_is_corrected_and_posted(ran: Storno) -> None:
     assert "amount=1234.50 (comma)" in page
 
 
+def test_the_history_names_who_tried_each_time(ran: Storno) -> None:
+    """Who started the run, whoever retried, and who put it right."""
+    for person in ("ben", "cy"):
+        ran("dead-letters", "retry", "payments", "P00057", "--actor", person, code=3)
+    ran("dead-letters", "edit", "payments", "P00057", *MENDED, "--actor", "dora")
+    ran("dead-letters", "retry", "payments", "P00057", "--actor", "eve")
+    started = ran.json("show", "last")["actor"]
+
+    (letter,) = ran.json("dead-letters", "show", "payments", "P00057")
+    page = ran("dead-letters", "show", "payments", "P00057", COLUMNS="160").stdout
+
+    assert [(each["what"], each["by"]) for each in letter["history"]] == [
+        ("failed", started),
+        ("failed", "ben"),
+        ("failed", "cy"),
+        ("corrected", "dora"),
+        ("posted", "eve"),
+    ]
+    told = [line for line in page.splitlines() if line.startswith("20")]
+    assert [who in line for line, who in zip(told[1:], ("ben", "cy"), strict=False)] == [True, True]
+
+
 def test_all_that_match_are_tried_again(ran: Storno) -> None:
     tried = ran.json("dead-letters", "retry", "--all-matching", "--run", "last", code=3)
 
@@ -131,3 +153,25 @@ def test_what_is_wrong_is_said(ran: Storno, words: tuple[str, ...], code: int, s
 
 def test_nothing_that_matches_is_no_error(ran: Storno) -> None:
     assert ran.json("dead-letters", "retry", "--all-matching", "--job", "payroll")["tried"] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("list", "--group"),
+        ("retry", "--all-matching"),
+        ("discard", "--all-matching", "--reason", "x"),
+    ],
+)
+def test_a_mistyped_error_is_told_from_one_that_none_has_left(
+    ran: Storno, words: tuple[str, ...]
+) -> None:
+    mistyped = ran("dead-letters", *words, "--error", "key-conflcit").stderr
+    ran("dead-letters", "discard", "--all-matching", "--error", "key-conflict", "--reason", "x",
+        "--yes")  # fmt: skip
+    none_left = ran("dead-letters", *words, "--error", "key-conflict").stderr
+
+    said = "No dead letter here has the error 'key-conflcit'. Did you mean 'key-conflict'?"
+    assert said in mistyped
+    assert "has the error" not in none_left

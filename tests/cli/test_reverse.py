@@ -171,7 +171,10 @@ def test_a_plan_that_is_out_of_date(ran: Storno) -> None:
     changed = ran("reverse", "execute", "R-000002", "--yes", code=7)
     nothing = ran("reverse", "submit", RUN, *REASON, code=7)
 
-    assert "plan it anew" in stale.stderr
+    assert "0 records, not 237, and 237 cannot be, not 0" in stale.stderr
+    assert f"blocked now: P00000 (already-reversed: by reversal {NAME})" in stale.stderr
+    assert "its net effect would be creditors:" in stale.stderr
+    assert "Plan it anew" in stale.stderr
     assert "0 records, not 237" in changed.stderr
     assert f"already-reversed: by reversal {NAME}" in nothing.stderr
     assert ran.json("reverse", "list") == before
@@ -210,6 +213,24 @@ def test_a_fiscal_year_begins_when_the_project_says(ran: Storno) -> None:
     other = ran.json("reverse", "plan", RUN, "--date", "2026-04-01")
 
     assert (same["other_fiscal_year"], other["other_fiscal_year"]) == (0, 237)
+
+
+def test_the_form_is_what_is_said_else_the_job_s_else_the_project_s(ran: Storno) -> None:
+    """accounting-rules, 2: black is the default, the job or the reversal may say red."""
+    assert ran.json("reverse", "plan", RUN)["form"] == "black"
+    assert ran.json("reverse", "plan", RUN, "--red")["form"] == "red"
+
+    settings = ran.folder / "storno.toml"
+    settings.write_text(settings.read_text() + '\n[reversals]\nform = "red"\n')
+    assert ran.json("reverse", "plan", RUN)["form"] == "red"
+    assert submit(ran)["form"] == "red"
+
+    jobs = ran.folder / "jobs.py"
+    text = jobs.read_text().replace("import Entry,", "import Entry, ReversalPolicy,", 1)
+    declared = 'parameters=Month, reversals=ReversalPolicy(form="black"))'
+    jobs.write_text(text.replace("parameters=Month)", declared, 1))
+    assert ran.json("reverse", "plan", RUN)["form"] == "black"
+    assert submit(ran)["form"] == "black"
 
 
 @pytest.mark.parametrize(
@@ -273,7 +294,11 @@ def test_without_a_terminal_it_does_not_ask(ran: Storno) -> None:
     assert ran.json("reverse", "show", NAME)["state"] == "approved"
 
 
-PLAN = {"plan": "77de", "run": RUN, "scope": {"kind": "run"}, "form": "black", "date": None}
+NET = {"book": "main", "account": "bank", "currency": "EUR", "debit": "1.00", "credit": "0.00"}
+PLAN = {
+    "plan": "77de", "run": RUN, "scope": {"kind": "run"}, "form": "black", "date": None,
+    "reversible": 1, "blocked": 0, "not_reversible": [], "net": [NET], "moves": [],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -285,6 +310,11 @@ PLAN = {"plan": "77de", "run": RUN, "scope": {"kind": "run"}, "form": "black", "
         json.dumps(PLAN | {"scope": {"kind": "records", "keys": [1]}}).encode(),
         json.dumps(PLAN | {"scope": "run"}).encode(),
         json.dumps(PLAN | {"run": 7}).encode(),
+        json.dumps(PLAN | {"reversible": None}).encode(),
+        json.dumps(PLAN | {"net": [NET | {"debit": "much"}]}).encode(),
+        json.dumps(PLAN | {"net": [NET | {"credit": "1.001"}]}).encode(),
+        json.dumps(PLAN | {"moves": [{"book": "main"}]}).encode(),
+        json.dumps(PLAN | {"not_reversible": ["P00001"]}).encode(),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_plan(ran: Storno, content: bytes) -> None:
@@ -293,6 +323,16 @@ def test_a_file_that_is_no_plan(ran: Storno, content: bytes) -> None:
     refused = ran("reverse", "submit", "plan.json", *REASON, code=2)
 
     assert "plan.json is no plan: write one with storno reverse plan RUN --out" in refused.stderr
+
+
+def test_a_file_that_says_other_than_is_so(ran: Storno) -> None:
+    """What is refused above is refused for what is wrong in it."""
+    Path(ran.folder, "plan.json").write_text(json.dumps(PLAN))
+
+    refused = ran("reverse", "submit", "plan.json", *REASON, code=7)
+
+    assert "it would take back 237 records, not 1" in refused.stderr
+    assert "bank EUR debit 0.00 and credit 0.00, not debit 1.00 and credit 0.00" in refused.stderr
 
 
 def test_a_plan_that_somebody_changed_is_another_plan(ran: Storno) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +145,30 @@ def test_what_was_never_taken_back_is_not_spoken_of(ran: Storno) -> None:
     document = ran.json("show", "last")
     assert (document["reversed"], document["reversal"]) == (0, None)
     assert "revers" not in ran("show", "last").stdout + ran("runs").stdout
+
+
+def test_a_run_again_that_failed_still_shows_what_was_taken_back(ran: Storno) -> None:
+    """Posted, taken back, and not posted anew: the run's own counts begin anew, its history not."""
+    ran("reverse", "submit", "last", "--reason-code", "other", "--reason", "x")
+    ran("reverse", "execute", "R-000001", "--yes")
+    Path(ran.folder, "input", "payments-2026-01.csv").rename(ran.folder / "gone.csv")
+    again = ("run", "payments", "--param", "month=2026-01", "--again", "--reason", "x")
+    ran(*again, code=1)
+
+    document = ran.json("show", "last")
+    page = ran("show", "last").stdout
+
+    assert (document["state"], document["read"], document["reversed"]) == ("failed", 0, 0)
+    assert [(each["why"], each["succeeded"]) for each in document["attempts"]] == [
+        ("start", 237),
+        ("again", 0),
+    ]
+    (taken,) = document["reversals"]
+    assert (taken["reversal"], taken["state"], taken["reversed"]) == ("R-000001", "completed", 237)
+    (line,) = [line.split() for line in page.splitlines() if line.startswith("R-000001")]
+    assert line[:4] == ["R-000001", "completed", "237", "237"]
+
+
+def test_a_run_of_which_nothing_was_taken_back_has_no_reversals(ran: Storno) -> None:
+    assert ran.json("show", "last")["reversals"] == []
+    assert "Reversals" not in ran("show", "last").stdout

@@ -81,15 +81,16 @@ def test_a_limit_leaves_the_run_stopped_and_resume_goes_on(payments: Storno) -> 
 
 
 def test_a_dry_run_writes_nothing(payments: Storno) -> None:
-    ran = payments("run", "payments", *MONTH, "--dry-run")
+    """cli.md: 3, as the run itself would."""
+    ran = payments("run", "payments", *MONTH, "--dry-run", code=3)
 
-    told = "payments/2026-01 tried out with 3 dead letters; nothing was written"
+    told = "payments/2026-01 tried out, 3 records would fail; nothing was written"
     assert ran.stdout.splitlines()[0] == told
     assert "would post GBP  633625.55" in ran.stdout
     assert re.search(
         r"P00057 +input/\S+ line 59 +invalid-record +amount: Input should be", ran.stdout
     )
-    would = payments.json("run", "payments", *MONTH, "--dry-run")["would_fail"]
+    would = payments.json("run", "payments", *MONTH, "--dry-run", code=3)["would_fail"]
     assert [(each["key"], each["error"]) for each in would] == [
         ("P00057", "invalid-record"),
         ("P00118", "invalid-record"),
@@ -122,6 +123,7 @@ def test_chosen_keys_alone_are_worked_on(payments: Storno) -> None:
         (("run", "payments", *MONTH, "--reason", "late"), 2, "--reason goes with --again"),
         (("run", "payments", *MONTH, "--limit", "0"), 2, "--limit 0: write a number from 1 on"),
         (("resume", "last", "--limit", "-1"), 2, "--limit -1: write a number from 1 on"),
+        (("run", "payments", *MONTH, "--key", "P1", "--dry-run"), 2, "tries all of the input out"),
         (("runs", "--limit", "-1"), 2, "--limit -1: write a number from 1 on"),
     ],
 )
@@ -186,8 +188,9 @@ def test_a_chosen_key_that_is_nowhere_is_not_found(payments: Storno) -> None:
 
 
 def test_a_chosen_key_that_fails_is_pointed_at(payments: Storno) -> None:
+    """cli.md: 3; what was left before is no matter of the chosen keys."""
+    bad = payments("run", "payments", *MONTH, "--key", "P00057", code=3)
     good = payments("run", "payments", *MONTH, "--key", "P00003")
-    bad = payments("run", "payments", *MONTH, "--key", "P00057")
 
     assert "dead-letters" not in good.stderr
     assert "storno dead-letters list --run payments/2026-01" in bad.stderr

@@ -191,6 +191,33 @@ def test_the_store_is_read_only(on_sqlite: Project) -> None:
     on_sqlite.check_completed()
 
 
+def test_looking_at_a_store_in_a_folder_that_nobody_may_write(on_sqlite: Project) -> None:
+    """As long as somebody works on it, it can be looked at; else it says how."""
+    on_sqlite.run("--limit", "10")
+    on_sqlite.lab.close()
+    storno = on_sqlite.storno()
+    looked = obedient(storno.command("runs"))
+
+    def look() -> subprocess.CompletedProcess[str]:
+        with read_only(on_sqlite.folder):
+            return subprocess.run(
+                looked, cwd=on_sqlite.folder, env=storno.environment, capture_output=True, text=True
+            )
+
+    alone = look()
+    with library().connect(on_sqlite.folder / "storno.db") as other:
+        other.execute("SELECT count(*) FROM events").fetchone()
+        beside = look()
+    other.close()
+
+    assert alone.returncode == 1
+    assert str(on_sqlite.folder / "storno.db") in alone.stderr
+    assert "SQLite writes beside the file also to read it" in alone.stderr
+    assert "copy the file to a folder of yours" in alone.stderr
+    assert (beside.returncode, beside.stderr) == (0, "")
+    assert "payments" in beside.stdout
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_the_store_is_locked_for_too_long(
     new_database: Callable[[str], str], database: str

@@ -220,6 +220,52 @@ def test_a_kept_checkpoint_that_was_changed_is_found(
         checkpoints.take(sqlite_store)
 
 
+@pytest.mark.parametrize("how", ["forged", "stripped", "of another key", "of another log"])
+def test_a_kept_checkpoint_whose_signature_does_not_hold_is_found(
+    sqlite_store: Store, kept: Path, how: str
+) -> None:
+    """Also where its text says what the log says now: the log may have been changed with it."""
+    key = PrivateKey(origin_of(sqlite_store.store_id), bytes(range(32)))
+    file = kept.with_name("key")
+    file.write_text(f"{key.text}\n")
+    checkpoints = Checkpoints(folder=kept, sign=file)
+    checkpoints.take(sqlite_store)
+    grow(sqlite_store, 1)
+    taken = checkpoints.take(sqlite_store)
+    bare = Checkpoint(taken.origin, taken.size, taken.root)
+    changed = {
+        "forged": Checkpoint(bare.origin, bare.size, bare.root, ("more",), taken.signatures),
+        "stripped": bare,
+        "of another key": bare.signed(PrivateKey(key.name, bytes(32))),
+        "of another log": Checkpoint("storno/other", bare.size, bare.root),
+    }[how]
+    last = kept / file_name(sqlite_store.store_id, 4)
+    last.write_text(changed.text)
+
+    for _ in range(2):  # as the log stands, and when it has grown
+        with pytest.raises(CheckFailedError, match=f"{last.name} was changed: .* put the file"):
+            checkpoints.take(sqlite_store)
+        grow(sqlite_store, 1)
+
+    last.write_text(taken.text)
+    assert checkpoints.take(sqlite_store).size == 6
+
+
+@pytest.mark.parametrize("before", [None, PrivateKey], ids=["none", "another"])
+def test_signing_may_begin_where_checkpoints_were_kept_without_the_key(
+    sqlite_store: Store, kept: Path, before: type[PrivateKey] | None
+) -> None:
+    origin, file = origin_of(sqlite_store.store_id), kept.with_name("key")
+    if before is not None:
+        file.write_text(before(origin, bytes(range(32))).text)
+    Checkpoints(folder=kept, sign=None if before is None else file).take(sqlite_store)
+    key = PrivateKey(origin, bytes(32))
+    file.write_text(key.text)
+    grow(sqlite_store, 1)
+
+    Checkpoints(folder=kept, sign=file).take(sqlite_store).verify(key.public)
+
+
 def test_an_older_checkpoint_in_the_place_of_the_last_is_found(
     sqlite_store: Store, kept: Path
 ) -> None:

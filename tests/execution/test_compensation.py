@@ -255,3 +255,11 @@ def test_a_handler_may_stand_in_another_module_of_the_project(tmp_path: Path) ->
 
     assert not load_catalog(project).broken
     assert find_job(project, "payments", current=tmp_path).compensation is not None
+
+
+def test_no_job_goes_by_the_name_of_reversals_dead_letters() -> None:
+    """Those of its runs would be shown, counted and executed again as a reversal's."""
+    with pytest.raises(DefinitionError, match="job name 'reversal': the dead letters of reversals"):
+        paying(name="reversal", irreversible="cash")
+
+    assert paying(name="reversals", irreversible="cash").name == "reversals"

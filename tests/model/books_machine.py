@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from storno import ReversalPolicy, RunOptions, run_job
-from storno.compensations.plan import Request
+from storno.compensations.plan import Foreseen, Request
 from storno.compensations.scope import Condition, Scope
 from storno.domain.ids import RunId
 from storno.execution import periods, reversals, reversing
@@ -88,7 +88,8 @@ class BooksMachine(RuleBasedStateMachine):
             self.world.submit(asked, actor, approvals, stale=stale),
             lambda store: reversals.submit_reversal(
                 store, request, code="other", text="model", actor=resolve_actor(actor),
-                policy=ReversalPolicy(approvals=approvals), digest="stale" if stale else None,
+                policy=ReversalPolicy(approvals=approvals),
+                seen=Foreseen("stale") if stale else None,
             ),
         )  # fmt: skip
         assert ended.result is None or ended.result == max(self.world.reversals)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from storno import Job, ReversalPolicy
-from storno.compensations.plan import Plan, Request
+from storno.compensations.plan import Foreseen, Plan, Request
 from storno.compensations.scope import Condition, Scope
 from storno.domain.events import Actor, RecordReversed, RunReversed
 from storno.domain.ids import RunId
@@ -67,7 +67,7 @@ class Taking:
         date: dt.date | None = None,
         approvals: int = 0,
         actor: Actor = ACTOR,
-        digest: str | None = None,
+        seen: Foreseen | None = None,
     ) -> str:
         return submit_reversal(
             self.lab.store,
@@ -77,7 +77,7 @@ class Taking:
             actor=actor,
             policy=ReversalPolicy(approvals=approvals),
             job=self.job,
-            digest=digest,
+            seen=seen,
         )
 
     def approve(self, name: str, actor: Actor = BEN) -> ReversalState:

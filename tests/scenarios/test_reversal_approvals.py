@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
+from storno import ReversalPolicy
+from storno.compensations.plan import Request
 from storno.compensations.scope import Scope
 from storno.domain.errors import ApprovalRequiredError, NotAllowedError, UsageError
-from storno.domain.reversal import PlanChangedError, ReversalApproved, ReversalRequested
+from storno.domain.reversal import Form, PlanChangedError, ReversalApproved, ReversalRequested
 from storno.execution import planning, reversing
 from storno.execution.dead_letters import discard
 from storno.execution.journal import Journal
+from storno.execution.reversals import submit_reversal
 from storno.storage import queries
 
 from .lab import ACTOR, Lab, paying
-from .taking import BEN, CARA, DORA, Taking, where
+from .taking import BEN, CARA, DORA, ONCE, WHOLE, Taking, where
 from .test_reversals import dated, ran
 
 
@@ -34,6 +37,44 @@ def test_a_reason_is_mandatory(lab: Lab) -> None:
     )
     assert name == "R-000001"
     assert taking.submit() == "R-000002"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "says"),
+    [
+        ("wrong-inptu", "x", "Did you mean 'wrong-input'"),
+        ("mine", "x", "'mine' is no reason code"),
+        ("wrong-input", " ", "needs a reason in words"),
+    ],
+)
+def test_a_reason_is_of_the_list_and_in_words(lab: Lab, code: str, text: str, says: str) -> None:
+    """accounting-rules, 9: else nothing is asked for."""
+    taking = ran(lab, 2)
+
+    with pytest.raises(UsageError, match=says):
+        submit_reversal(lab.store, Request(str(ONCE), WHOLE), code=code, text=text, job=taking.job)
+    assert not lab.events(ReversalRequested)
+
+    of_the_job = ran(lab, 2, reversals=ReversalPolicy(reasons=("mine",)))
+    request = Request(str(ONCE), WHOLE)
+    submit_reversal(lab.store, request, code="mine", text="x", job=of_the_job.job)
+    assert [event.code for event in lab.events(ReversalRequested)] == ["mine"]
+
+
+@pytest.mark.parametrize("form", ["black", "red"])
+def test_from_an_amount_on_others_have_to_agree(lab: Lab, form: Form) -> None:
+    """accounting-rules, 10: by what is taken back, whichever way it is written."""
+    policy = ReversalPolicy(approvals=1, above={"EUR": "11.00"})
+    taking = ran(lab, reversals=policy)
+
+    def ask(scope: Scope) -> str:
+        request = Request(str(ONCE), scope, form)
+        name = submit_reversal(lab.store, request, code="other", text="x", job=taking.job)
+        return str(taking.row(name)["state"])
+
+    assert ask(where("amount<=5")) == "approved"
+    assert ask(where("amount<=6")) == "requested"
+    assert ask(WHOLE) == "requested"
 
 
 def test_another_person_has_to_agree(lab: Lab) -> None:
@@ -111,7 +152,7 @@ def test_a_plan_that_changed_is_not_executed(lab: Lab, change: str) -> None:
     waiting = taking.submit(approvals=1)
     agreed = taking.submit(approvals=1)
     taking.approve(agreed)
-    seen = taking.plan().digest
+    seen = taking.plan().foreseen()
     CHANGES[change](taking)
     before = lab.store.log.head()
 
@@ -120,7 +161,7 @@ def test_a_plan_that_changed_is_not_executed(lab: Lab, change: str) -> None:
     with pytest.raises(PlanChangedError, match=f"reversal {agreed} was not begun"):
         taking.execute(agreed)
     with pytest.raises(PlanChangedError, match="has changed since it was planned"):
-        taking.submit(digest=seen)
+        taking.submit(seen=seen)
 
     assert lab.store.log.head() == before
 
@@ -134,11 +175,36 @@ def test_the_difference_is_named(lab: Lab) -> None:
         taking.execute(name)
 
     assert "it would take back 4 records, not 10, and 6 cannot be, not 0" in str(caught.value)
+    assert "blocked now: P-" in str(caught.value)
+    assert " (already-reversed: by reversal R-000002) and 1 more; its net" in str(caught.value)
     assert (
         "its net effect would be creditors EUR debit 11.00 and credit 0.00, not debit 57.50 and "
         "credit 0.00 / expense:rent EUR debit 0.00 and credit 11.00, not debit 0.00 and credit "
         "57.50"
     ) in str(caught.value)
+
+
+def test_a_stale_plan_is_told_what_it_said_and_what_is_so(lab: Lab) -> None:
+    """As whoever executes is told; and what blocks it by now, and what no more, by name."""
+    taking = ran(lab)
+    taking.take_back(Scope(keys=("P-000",)))
+    seen = taking.plan().foreseen()
+    assert taking.job is not None
+    lab.run(taking.job, again=True, reason="it was right")
+    taking.take_back(where("amount>5"))
+    before = lab.store.log.head()
+
+    with pytest.raises(PlanChangedError) as caught:
+        taking.submit(seen=seen)
+
+    said = str(caught.value)
+    assert said.startswith("nothing was submitted: what the reversal would do has changed since")
+    assert "it would take back 4 records, not 9, and 6 cannot be, not 1; " in said
+    assert "blocked now: P-" in said
+    assert " (already-reversed: by reversal R-000002) and 1 more; blocked no more: P-000 " in said
+    assert "creditors EUR debit 11.00 and credit 0.00, not debit " in said
+    assert said.endswith("Plan it anew.")
+    assert lab.store.log.head() == before
 
 
 def test_where_it_moves_is_part_of_the_difference(lab: Lab) -> None:

@@ -305,40 +305,6 @@ def test_beside_it_the_rest_is_taken_back(lab: Lab, how: str) -> None:
     assert taking.standing() == [3]
 
 
-def test_a_handler_that_comes_later_undoes_no_more_than_was_agreed(lab: Lab) -> None:
-    """accounting-rules, 10, over several attempts."""
-    bank = Bank()
-    lab.run(mixed(bank, irreversible="cash is cash"))
-    taking = Taking(lab, None)
-    name = taking.submit()
-
-    def interrupt(_: object) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        taking.execute(name, Watcher(on_commit=interrupt))
-    taking.job = mixed(bank)
-    taking.job.compensate(lambda payment, output: bank.refunds.append((0, "", "")))
-    result = taking.execute(name)
-
-    assert (result.state, result.reversed, bank.refunds) == ("completed", 3, [])
-    assert lab.in_force() == [0, 2, 4]
-
-
-def test_a_job_that_lost_its_handler_has_them_set_aside(lab: Lab) -> None:
-    """It was agreed to that they are undone: the reversal is not complete without."""
-    bank = Bank({1: [ValueError("later")]})
-    taking = paid_out(lab, bank, 2)
-    name = taking.submit()
-    taking.execute(name)
-    taking.job = None
-
-    result = taking.execute(name)
-
-    assert (result.state, result.failed) == ("stopped", 1)
-    assert taking.letters(name) == {"P-001": ("no-handler", "open")}
-
-
 @pytest.mark.parametrize("waits", [False, True], ids=["in a handler", "between two tries"])
 def test_a_signal_ends_it_behind_the_record_at_hand(lab: Lab, waits: bool) -> None:
     """Scenario 22: what was undone is committed, and executed again it goes on."""

@@ -76,9 +76,8 @@ def test_a_log_that_was_changed_gives_no_proof(store: Store, change: str) -> Non
     under = current_checkpoint(store)
     with tampered(store.engine) as connection:
         connection.execute(sa.text(change))
-    row = store.log.read_stream("record/a/000007")[0]
     with pytest.raises(CheckFailedError, match="audit verify"):
-        prove(store.log, [row], under)
+        prove(store.log, store.log.read_stream("record/a/000007")[:1], under)
 
 
 def test_a_proof_is_of_one_log_only(store: Store) -> None:
