@@ -50,7 +50,7 @@ def decode(topic: str, state: bytes) -> Event:
         if decoder is None:
             return _upcast(topic, state)
         return decoder(state)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StoreError(
             f"an event of {topic} cannot be read: {error}. Was the store changed by hand?"
         ) from None
