@@ -36,8 +36,8 @@ def grow(storno: Storno, first: int, behind: int) -> None:
     store = Store.open(url)
     posted = store.log.read_stream("record/payments/P00001")[0]
     claim = ChunkStarted(attempt=1, worker="w", lease_seconds=9.0, first_offset={}, first_ordinal=0)
-    both = [(claim.TOPIC, encode(claim)), (RecordSucceeded.TOPIC, posted.state)]
-    topics, states = zip(*both * (A_COMMIT // 2), strict=True)
+    topics = [claim.TOPIC, RecordSucceeded.TOPIC] * (A_COMMIT // 2)
+    states = [encode(claim), posted.state] * (A_COMMIT // 2)
     for start in range(first, behind, A_COMMIT):
         streams = [
             name
