@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import child, personal, profiling, rebuilding, report, resuming, trials, verifying
+from . import child, leaving, personal, profiling, rebuilding, report, resuming, trials, verifying
 from .compare import Plan, compare
 from .stores import DATABASES, SQLITE
 from .task import BenchError
@@ -140,6 +140,17 @@ def _rebuild(options: argparse.Namespace, folder: Path) -> Result:
     return Result(rebuilding.rebuild_table(found), found, rebuilding.rebuild_holds(found))
 
 
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    sizes = [200_000, 800_000]
+    parser.add_argument("--records", type=_numbers, default=sizes, help="invoices of each store")
+    _databases_option(parser, (SQLITE,))
+
+
+def _export(options: argparse.Namespace, folder: Path) -> Result:
+    found = leaving.export(folder, options.databases, options.records)
+    return Result(leaving.export_table(found), found, leaving.export_holds(found))
+
+
 def _profile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=200_000, help="invoices (200000)")
     _databases_option(parser, DATABASES)
@@ -158,6 +169,7 @@ COMMANDS = {
     "verify": Command("how fast the log of one run is verified", _verify_options, _verify),
     "personal": Command("what personal fields cost", _personal_options, _personal),
     "rebuild": Command("all views made anew from the events", _rebuild_options, _rebuild),
+    "export": Command("memory of exports against a store's size", _export_options, _export),
     "profile": Command("where storno's time goes", _profile_options, _profile),
 }
 

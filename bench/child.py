@@ -29,9 +29,12 @@ MODULES = {
 }
 """The legs, in the order of the report, and their modules."""
 
-FURTHER = {"verify": "verifying", "personal": "personal_run"} | dict.fromkeys(
-    ("rebuild", "check", "books"), "anew"
-)
+FURTHER = {
+    "verify": "verifying",
+    "personal": "personal_run",
+    **dict.fromkeys(("rebuild", "check", "books"), "anew"),
+    **dict.fromkeys(("log-ndjson", "log-parquet", "book-beancount", "book-parquet"), "leaving"),
+}
 """Legs that stand in no comparison, only in a trial of their own."""
 
 

@@ -135,6 +135,7 @@ def _tell(folder: Path, output: Output) -> int:
     _books(story)
     _take_back(story, january, february)
     _prove(story, january, february)
+    _verify(story)
     _close(story)
     if output.json:
         from .render import write_json
@@ -275,6 +276,15 @@ def _prove(story: Story, january: Month, february: Month) -> None:
     _prove_balances(story, (january, february))
     views = story.ask("views", "check")
     story.check("views equal a rebuild from the events", True, views.get("agree"))
+
+
+def _verify(story: Story) -> None:
+    story.tell(
+        "6. Was anything changed since?",
+        "Every event is hashed, and every commit over the one before it. All of it is computed\n"
+        "anew, and the views are compared with the events.",
+    )
+    story.run("audit", "verify")
 
 
 def _close(story: Story) -> None:

@@ -167,6 +167,27 @@ def reposted(*, filters: Filters = FILTERS, common: Common = COMMON) -> int:
 
 
 @command(
+    "duplicates",
+    "storno audit find duplicates --run last",
+    "storno audit find duplicates --job payments --from 2026-01-01 --json",
+)
+def duplicates(*, filters: Filters = FILTERS, common: Common = COMMON) -> int:
+    """Postings of a job that move the same as an earlier one under another key: paid twice?
+
+    The same accounts, sides, amounts and currencies on the same effective date. --run, --from,
+    --to and --actor are about the later posting. One that was taken back names the reversal.
+    """
+    from .finding_pages import DUPLICATES, duplicate_document
+
+    def found(store: Store, chosen: Chosen) -> Iterable[Document]:
+        from ..storage.queries.duplicates import duplicates
+
+        return map(duplicate_document, duplicates(store, chosen))
+
+    return _answer(common, filters, found, DUPLICATES)
+
+
+@command(
     "under-limit",
     "storno audit find under-limit",
     "storno audit find under-limit --percent 5 --days 30",
@@ -283,6 +304,7 @@ find = group(
     without_text,
     round_amounts,
     reposted,
+    duplicates,
     under_limit,
     odd_hours,
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..domain.entry import PostedEntry, PostedLine
     from ..storage.queries.acts import RecordedAct
     from ..storage.queries.after_closing import AfterClosing
+    from ..storage.queries.duplicates import Duplicate
     from ..storage.queries.entries import PostedRecord, Reposted, RoundLines
 
 SIDES = {"D": "debit", "C": "credit"}
@@ -91,6 +92,13 @@ def reposted_document(found: Reposted) -> Document:
         "reversed": reversed_,
         "posted_again": again,
     }
+
+
+def duplicate_document(found: Duplicate) -> Document:
+    """A posting, and the earlier one that moves the same under another key."""
+    first = posted_document(found.first) | {"reversed_by": found.first_reversed_by}
+    again = posted_document(found.again) | {"reversed_by": found.again_reversed_by}
+    return again | {"finding": "duplicate", "first": first}
 
 
 def _entry(entry: PostedEntry) -> Document:
@@ -194,6 +202,25 @@ def _posted(document: Document) -> str:
     return f", posting date {_days(document, 'posting')}: {_lines_of(document)}"
 
 
+def _duplicate_row(document: Document) -> Sequence[str]:
+    first = document["first"]
+    return (
+        clock_text(document["recorded"]),
+        document["job"],
+        f"{document['key']}{_taken_back(document)}",
+        document["run"],
+        f"{first['key']}{_taken_back(first)}",
+        first["run"],
+        _days(document, "effective"),
+        _lines_of(document),
+        document["actor"] or "-",
+    )
+
+
+def _taken_back(document: Document) -> str:
+    return f" ({document['reversed_by']})" if document["reversed_by"] else ""
+
+
 def _under_limit_row(document: Document) -> Sequence[str]:
     reversals = document["reversals"]
     return (
@@ -274,4 +301,18 @@ UNDER_LIMIT = Page(
         Column("limit", right=True),
     ),
     _under_limit_row,
+)
+DUPLICATES = Page(
+    (
+        _RECORDED,
+        Column("job", spare=1),
+        Column("key"),
+        Column("run", spare=2),
+        Column("as before"),
+        Column("in run", spare=3),
+        Column("effective"),
+        Column("lines", wraps=True),
+        _BY,
+    ),
+    _duplicate_row,
 )

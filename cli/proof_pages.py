@@ -55,17 +55,20 @@ def checked(
     under = checkpoints.parse(proof.checkpoint)
     check_events(proof, under.size, under.root)
     public = None if key is None else PublicKey.parse(_text(key))
+    content = proof.checkpoint.encode()
+    if checkpoint is not None:
+        same = _same(under, checkpoint)
+        if not under.signatures:  # the same, and perhaps signed and stamped
+            under, content = same, given(checkpoint)
     if public is not None:
         under.verify(public)
-    if checkpoint is not None:
-        _compare(under, checkpoint)
     if (timestamp is None) != (trust is None):
         raise UsageError("--timestamp and --trust go together: the stamp, and whom to believe.")
     stamp = None
     if timestamp is not None and trust is not None:
         from ..execution.timestamps import verify_timestamp
 
-        stamp = verify_timestamp(proof.checkpoint.encode(), given(timestamp), given(trust))
+        stamp = verify_timestamp(content, given(timestamp), given(trust))
     return Checked(proof, under, public, checkpoint, stamp)
 
 
@@ -85,10 +88,11 @@ def _text(file: Path) -> str:
     return given(file).decode(errors="replace")
 
 
-def _compare(under: Checkpoint, file: Path) -> None:
+def _same(under: Checkpoint, file: Path) -> Checkpoint:
+    """The checkpoint of a file, which has to say what the proof's says."""
     other = checkpoints.parse(given(file))
     if other.body == under.body:
-        return
+        return other
     if other.size == under.size and other.origin == under.origin:
         raise CheckpointError(
             f"the proof and {file} have another root for the same {counted(other.size, 'commit')}: "

@@ -89,12 +89,26 @@ def write_json(document: Any) -> None:
 
 def write_json_list(documents: Iterable[Any]) -> None:
     """One document that is a list, written as its parts come: it may be long."""
+    _write_list(documents, "")
+    sys.stdout.write("\n")
+
+
+def write_json_ending(document: Mapping[str, Any], name: str, parts: Iterable[Any]) -> None:
+    """One document whose last field is a list that may be long, written as its parts come."""
+    whole = json.dumps(document, indent=2, ensure_ascii=False)
+    begun = whole.removesuffix("\n}")
+    sys.stdout.write(f"{begun},\n  {json.dumps(name)}: ")
+    _write_list(parts, "  ")
+    sys.stdout.write("\n}\n")
+
+
+def _write_list(parts: Iterable[Any], indent: str) -> None:
     separator = "\n"
     sys.stdout.write("[")
-    for document in documents:
-        sys.stdout.write(f"{separator}  {json.dumps(document, ensure_ascii=False)}")
+    for part in parts:
+        sys.stdout.write(f"{separator}{indent}  {json.dumps(part, ensure_ascii=False)}")
         separator = ",\n"
-    sys.stdout.write("]\n" if separator == "\n" else "\n]\n")
+    sys.stdout.write("]" if separator == "\n" else f"\n{indent}]")
 
 
 def write_json_line(document: Any) -> None:

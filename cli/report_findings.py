@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ..compensations.scope import Scope
 from .documents import letter_key
-from .html import Html, facts, pairs, state_tag, table, tag
+from .html import Html, facts, state_tag, table, tag
 from .render import clock, clock_text, typed
 
 if TYPE_CHECKING:
     from ..storage.queries import DeadLetterRow
     from .report_data import RunReport, TakenBack
+
+KEYS_NAMED: Final = 100
 
 
 def letters(report: RunReport) -> Iterator[Html]:
@@ -23,7 +26,7 @@ def letters(report: RunReport) -> Iterator[Html]:
         for group in found
     ]
     if not groups:
-        yield tag("p", "No record failed.", class_="quiet")
+        yield tag("p", _none_of(report), class_="quiet")
         return
     yield table(
         ("state", "error", "records"),
@@ -41,6 +44,12 @@ def letters(report: RunReport) -> Iterator[Html]:
             tag("code", typed("dead-letters", "list", "--run", report.run.run, "--json")),
             class_="quiet",
         )
+
+
+def _none_of(report: RunReport) -> str:
+    if report.run.state in ("completed", "partly-reversed", "reversed"):
+        return "No record failed."
+    return "There are none. Records of a chunk that was not committed are read again on a resume."
 
 
 def _letter_table(letters: Sequence[DeadLetterRow]) -> Html:
@@ -67,6 +76,14 @@ def _outcome(letter: DeadLetterRow) -> Iterator[str]:
         yield f": {letter.reason}"
 
 
+def _scope(scope: Scope) -> str:
+    """The scope; of chosen records the first are named."""
+    if not scope.keys:
+        return str(scope)
+    more = ", ..." if len(scope.keys) > KEYS_NAMED else ""
+    return f"{scope}: {', '.join(scope.keys[:KEYS_NAMED])}{more}"
+
+
 def reversals(found: Sequence[TakenBack]) -> Iterator[Html]:
     """Each reversal of the run: who asked, who agreed, who executed it, and why."""
     if not found:
@@ -78,7 +95,7 @@ def reversals(found: Sequence[TakenBack]) -> Iterator[Html]:
         yield facts(
             [
                 ("reason", f"{row.code}: {row.text}"),
-                ("scope", pairs(json.loads(row.scope))),
+                ("scope", _scope(Scope.read(json.loads(row.scope)))),
                 ("records", f"{row.reversed:,} of {row.records:,} taken back"),
                 ("left alone", f"{row.blocked:,}" if row.blocked else ""),
                 ("form", row.form),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ..domain.checkpoint import Checkpoint, origin_of
 from ..domain.events import RunStarted
 from .documents import COUNTS, seconds_between
 from .html import Content, Html, facts, pairs, state_tag, table, tag
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 NO_REQUESTS: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser lets the page do: show itself."""
 
+KEPT: Final = "kept.checkpoint"
+"""What the page calls the file that its three lines are written to."""
 
 FINGERPRINTS: Final = {
     "strong": "the log holds the SHA-256 of what each chunk read",
@@ -112,12 +115,20 @@ def _run(report: RunReport) -> Html:
             ("ended", clock(run.ended_at)),
             ("started by", person(started.actor)),
             ("chunks", _chunks(run)),
-            ("source", pairs({name: each for name, each in source.items() if name != "files"})),
+            ("source", _source(source)),
             ("fingerprint", FINGERPRINTS.get(source.get("strength"))),
             ("files", [tag("div", tag("code", pairs(each))) for each in source.get("files", ())]),
             ("job's identity", tag("code", started.identity)),
         ]
     )
+
+
+def _source(source: dict[str, Any]) -> str:
+    """What was read, but for its files and for how it is compared, which stand beside it."""
+    told = {"kind", "size", "unit", "files", "strength"}
+    rest = pairs({name: each for name, each in source.items() if name not in told})
+    size = f"{source['size']:,} {source['unit']}" if source.get("size") is not None else ""
+    return ", ".join(filter(None, (source.get("kind"), size, rest)))
 
 
 def _chunks(run: RunRow) -> str:
@@ -165,10 +176,11 @@ def _controls(report: RunReport) -> list[Html]:
 
 def _verification(report: RunReport) -> list[Html]:
     commit = report.head.commit
+    current = Checkpoint(origin_of(report.store_id), commit.number, report.head.root)
     return [
         facts(
             [
-                ("log", f"storno/{report.store_id}"),
+                ("log", current.origin),
                 ("last commit", f"{commit.number:,}, recorded {moment(commit.recorded_at)}"),
                 ("events", f"{commit.last_position:,}"),
                 ("chain hash", tag("code", commit.chain_hash.hex())),
@@ -177,14 +189,18 @@ def _verification(report: RunReport) -> list[Html]:
         ),
         tag(
             "p",
-            "Every event of the log goes into these two hashes. Whoever keeps this page keeps "
-            "them, and can find out later whether the log was changed before this commit:",
+            "Every event of the log goes into these two hashes. Whoever keeps this page can find "
+            "out later whether anything was changed up to this commit. Write these three lines to "
+            f"a file, {KEPT}:",
         ),
-        tag("pre", tag("code", typed("audit", "verify"))),
+        tag("pre", tag("code", current.text)),
+        tag("p", "and hold the log against them:"),
+        tag("pre", tag("code", typed("audit", "verify", "--checkpoint", KEPT))),
         tag(
             "p",
-            "reads every event and recomputes every hash. To trust no program of ours, have all of "
-            "it written to files, and recompute the hashes from those:",
+            "reads every event, recomputes every hash, and sees that the log still begins with "
+            "what it was here. To trust no program of ours, have all of it written to files, and "
+            "recompute the hashes from those:",
         ),
         tag("pre", tag("code", typed("audit", "export", "--out", "audit"))),
         tag(

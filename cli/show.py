@@ -10,6 +10,8 @@ from .errors import DONE
 from .options import COMMON, Common, at_least_one, command, note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..storage.store import Store
 
 EVENTS_SHOWN = 1_000
@@ -43,9 +45,8 @@ def show(
 ) -> int:
     """Show one run: its state, counts and attempts."""
     from .find import find_run
-    from .render import write_json
+    from .render import write_json, write_json_ending
     from .session import open_project, opened
-    from .standing import say_what_is_dead
 
     if (after or limit is not None) and not events:
         raise UsageError("--after and --limit are about events: add --events.")
@@ -54,38 +55,51 @@ def show(
     with opened(open_project(common)) as store:
         row = find_run(store, run).row
         document = _document(store, row.run, chunks=chunks, failed=failed)
-        more = events and _add_events(document, store, row.run, after, shown)
-    if common.json:
-        write_json(document)
-    else:
-        _write(document)
-        say_what_is_dead([document])
-    if more:
-        _say_how_to_go_on(row.run, document["events"])
+        found = _Events(store, row.run, after, shown) if events else None
+        if not common.json:
+            _write(document, found)
+        elif found is None:
+            write_json(document)
+        else:
+            write_json_ending(document, "events", found)
+    if found is not None and found.more:
+        _say_how_to_go_on(row.run, found.last)
     return DONE
 
 
-def _add_events(
-    document: dict[str, Any], store: Store, run: str, after: int, limit: int | None
-) -> bool:
-    """Put the run's events into its document; True where there are more of them."""
-    from itertools import islice
+class _Events:
+    """A run's events, read as they are written: there may be many.
 
-    from ..storage import queries
-    from . import documents
-    from .opening import opened_documents
+    Attributes:
+        last: the position of the last one that was given.
+        more: whether there are some behind it that were not asked for; known at the end.
+    """
 
-    found = queries.run_events(store, run, after=after)
-    events = [*map(documents.event_document, islice(found, limit))]
-    document["events"] = opened_documents(store, events)
-    return next(found, None) is not None
+    def __init__(self, store: Store, run: str, after: int, limit: int | None) -> None:
+        from ..storage import queries
+
+        self.last, self.more = after, False
+        self._store, self._limit = store, limit
+        self._found = queries.run_events(store, run, after=after)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        from itertools import islice
+
+        from . import documents
+        from .opening import opened_in_turn
+
+        wanted = map(documents.event_document, islice(self._found, self._limit))
+        for document in opened_in_turn(self._store, wanted):
+            self.last = document["position"]
+            yield document
+        self.more = next(self._found, None) is not None
 
 
-def _say_how_to_go_on(run: str, events: list[dict[str, Any]]) -> None:
+def _say_how_to_go_on(run: str, last: int) -> None:
     from .render import say, typed
 
-    last = str(events[-1]["position"])
-    say(f"There are more events. Go on: {typed('show', run, '--events', '--after', last)}")
+    again = typed("show", run, "--events", "--after", str(last))
+    say(f"There are more events. Go on: {again}")
 
 
 def _document(store: Store, run: str, *, chunks: bool, failed: bool) -> dict[str, Any]:
@@ -111,9 +125,10 @@ def _document(store: Store, run: str, *, chunks: bool, failed: bool) -> dict[str
     return document
 
 
-def _write(document: dict[str, Any]) -> None:
+def _write(document: dict[str, Any], events: _Events | None) -> None:
     from . import pages
     from .render import write_line
+    from .standing import say_what_is_dead
 
     pages.write_run(document)
     parts = (
@@ -122,10 +137,11 @@ def _write(document: dict[str, Any]) -> None:
         ("Chunks", document.get("chunk_list"), pages.write_chunks),
         ("Failed chunks", document.get("failed_chunks"), pages.write_failed_chunks),
         ("Dead letters", document.get("dead_letters"), pages.write_dead_letters),
-        ("Events", document.get("events"), pages.write_events),
+        ("Events", None if events is None else [*events], pages.write_events),
     )
     for title, rows, write in parts:
         if rows is not None:
             write_line()
             write_line(title, style="bold")
             write(rows)
+    say_what_is_dead([document])

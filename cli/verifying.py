@@ -74,7 +74,10 @@ def verify(
 def _verified(
     store: Store, kept: tuple[Kept, ...], since: Kept | None, *, with_views: bool
 ) -> Found:
-    """Read the log, and where it holds, compare the views with it."""
+    """Read the log, and where it holds, compare the views with it, or see that it can be read."""
+    from dataclasses import replace
+
+    from ..storage.verification.readable import unreadable_events
     from ..storage.verification.verify import verify as read_all
     from ..storage.verification.views import view_problems
     from .progress import steps
@@ -87,8 +90,13 @@ def _verified(
             since=None if since is None else since.checkpoint,
             progress=step,
         )
-    if log.total or since is not None or not with_views:
+    if log.total:
         return Found(log, kept, since)
+    if since is not None or not with_views:
+        behind = 0 if since is None else since.checkpoint.size
+        with steps("reading the events") as step:
+            problems, total = unreadable_events(store.log, behind_commit=behind, progress=step)
+        return Found(replace(log, problems=tuple(problems), total=total), kept, since)
     with steps("comparing the views") as step:
         problems, total = view_problems(store.log, step)
     return Found(log, kept, since, view_problems=tuple(problems), views_that_differ=total)

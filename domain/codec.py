@@ -51,7 +51,7 @@ def decode(topic: str, state: bytes) -> Event:
         if decoder is None:
             return _upcast(topic, state)
         return decoder(state)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ChangedLogError(
             f"an event of {topic} cannot be read: {error}. Was the store changed by hand? Run "
             "storno audit verify, which says where."

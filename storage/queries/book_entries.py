@@ -115,17 +115,20 @@ def used_accounts(store: Store, chosen: EntryFilter) -> list[UsedAccount]:
     """The accounts that the entries post to, by name and currency."""
     with live_views(store.engine) as (connection, views):
         table = views[MOVEMENTS].c
-        day = table[chosen.by]
-        unit = (table.account, table.currency, table.exponent)
-        select = sa.select(*unit, sa.func.min(day)).where(
+        day = table[chosen.by].label("day")
+        used = sa.select(table.account, table.currency, table.exponent, day).where(
             table.book == chosen.book,
             table.commit_number.between(chosen.commits.first, chosen.commits.last),
         )
         if chosen.first is not None:
-            select = select.where(day >= chosen.first.isoformat())
+            used = used.where(day >= chosen.first.isoformat())
         if chosen.last is not None:
-            select = select.where(day <= chosen.last.isoformat())
-        rows = connection.execute(select.group_by(*unit).order_by(*unit))
+            used = used.where(day <= chosen.last.isoformat())
+        # SQLite groups by sorting what there is: of every account's days, not of every movement.
+        days = used.distinct().subquery("used")
+        unit = (days.c.account, days.c.currency, days.c.exponent)
+        select = sa.select(*unit, sa.func.min(days.c.day)).group_by(*unit).order_by(*unit)
+        rows = connection.execute(select)
         return [UsedAccount(*row) for row in rows]
 
 

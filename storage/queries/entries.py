@@ -101,12 +101,13 @@ def posted_records(
     everything = (*chosen.conditions(store), *conditions)
     read = chosen.span.windows() if windows is None else windows
     for recorded in scan(store, read, topics_of(kinds), everything):
-        posted = _posted(responsible, recorded)
+        posted = posted_record(responsible, recorded)
         if posted is not None and chosen.admits(posted):
             yield posted
 
 
-def _posted(responsible: Responsible, recorded: RecordedEvent) -> PostedRecord | None:
+def posted_record(responsible: Responsible, recorded: RecordedEvent) -> PostedRecord | None:
+    """The event as a posting, or as what took one back; None where it is another one."""
     event = recorded.event
     if not isinstance(event, RecordSucceeded | RecordReversed):
         return None
@@ -194,7 +195,7 @@ def reposted(store: Store, chosen: Chosen) -> Iterator[Reposted]:
     """
     responsible = Responsible(store)
     for recorded in _long_streams(store, chosen):
-        parts = (_posted(responsible, each) for each in recorded)
+        parts = (posted_record(responsible, each) for each in recorded)
         for found in _cycles([part for part in parts if part is not None]):
             if _is_meant(found, chosen):
                 yield found

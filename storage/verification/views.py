@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from ...domain.codec import decode
 from ...domain.errors import StoreError, StoreUnavailableError
 from ..log import EventLog
 from ..views.check import Difference, check
 from ..views.replay import Progress
 from .problems import Problem
-from .streams import commit_of
+from .readable import unreadable_events
 
 
 def view_problems(log: EventLog, progress: Progress | None = None) -> tuple[list[Problem], int]:
     """What the views say otherwise than the events: the first hundred, and how many there are.
 
-    Only for a log that holds: its events are read, and folded, in their order. An event that this
-    version cannot read is named; then nothing was compared.
+    Only for a log that holds: its events are read, and folded, in their order. Events that this
+    version cannot read are named; then nothing was compared.
 
     Raises:
         StoreError: the store cannot be reached, or has no views that this version reads.
@@ -25,28 +24,11 @@ def view_problems(log: EventLog, progress: Progress | None = None) -> tuple[list
     except StoreUnavailableError:
         raise
     except StoreError:
-        unreadable = _first_unreadable(log)
-        if unreadable is None:
+        unreadable, total = unreadable_events(log)
+        if not total:
             raise
-        return [unreadable], 1
+        return unreadable, total
     return [_problem(each) for each in comparison.differences], comparison.total
-
-
-def _first_unreadable(log: EventLog) -> Problem | None:
-    position = 0
-    while rows := log.read_log(after_position=position):
-        for row in rows:
-            try:
-                decode(row.topic, row.state)
-            except StoreError as error:
-                with log.engine.connect() as connection:
-                    commit = commit_of(connection, log.tables, row.position)
-                return Problem(
-                    field="state", message=str(error), commit=commit,
-                    position=row.position, stream=row.stream, version=row.version,
-                )  # fmt: skip
-        position = rows[-1].position
-    return None
 
 
 def _problem(difference: Difference) -> Problem:

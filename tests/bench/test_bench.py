@@ -169,3 +169,12 @@ def test_verify_reads_every_event_of_the_run(tmp_path: Path) -> None:
     rows = trial(tmp_path, "verify", "--records=3000", "--rounds=2", "--databases=sqlite")
     assert [row["events"] for row in rows] == [3008, 3008]
     assert all(row["peak_bytes"] > 10_000_000 for row in rows)
+
+
+def test_export_writes_every_store_in_every_way(tmp_path: Path) -> None:
+    rows = trial(tmp_path, "export", "--records=1000,2000")
+    assert [row["records"] for row in rows] == [1_000] * 4 + [2_000] * 4
+    assert len({row["leg"] for row in rows}) == 4
+    assert all(row["peak_bytes"] > 10_000_000 for row in rows)
+    (line,) = (tmp_path / "book-beancount.out").read_text().splitlines()[:1]
+    assert line.startswith("; Book main of store")

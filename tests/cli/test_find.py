@@ -16,6 +16,7 @@ QUERIES = (
     "without-text",
     "round-amounts",
     "reposted",
+    "duplicates",
     "under-limit",
     "odd-hours",
 )
@@ -73,6 +74,20 @@ def test_what_a_closed_month_has_to_do_with(books: Storno) -> None:
     of_job = books.json("audit", "find", "after-closing", "--job", "rents")
     assert [each["key"] for each in of_job] == ["C1", "C6", "A1", "A1", "D1"]
     assert "2026-03 of main" in books("audit", "find", "after-closing").stdout
+
+
+def test_the_same_posting_under_another_key(books: Storno) -> None:
+    found = books.json("audit", "find", "duplicates")
+    assert [(each["first"]["key"], each["key"]) for each in found] == [("C1", "C3"), ("C3", "C5")]
+    (first, _) = found
+    assert (first["finding"], first["first"]["finding"]) == ("duplicate", "posted")
+    assert first["reversed_by"] is first["first"]["reversed_by"] is None
+    assert first["run"] == first["first"]["run"] == FEBRUARY
+    assert books.json("audit", "find", "duplicates", "--run", JANUARY) == []
+    header, row, _ = books("audit", "find", "duplicates").stdout.splitlines()
+    columns = "recorded job key run as before in run effective lines by"
+    assert header.split() == columns.split()
+    assert {"C1", "C3", "2026-01-20"} <= set(row.split())
 
 
 def test_reasons_that_say_nothing(books: Storno) -> None:

@@ -58,6 +58,12 @@ def test_what_was_not_checked_is_said(ran: Storno, signed: Path, auditor: Storno
     assert "was not checked: --key PUBLIC" in auditor("audit", "check-proof", "p.json").stderr
     unsigned = ran("audit", "prove", "payments", "P00001").stdout
     (auditor.folder / "u.json").write_text(unsigned)
+    held = auditor.folder / "held.checkpoint"
+    held.write_text(json.loads(signed.read_text())["checkpoint"])
+    both = ("audit", "check-proof", "u.json", "--checkpoint", held.name, "--key", "storno.pub")
+    assert "signed by    storno/" in auditor(*both).stdout
+    held.write_text(parse(held.read_bytes()).body)
+    assert "nobody signed it" in auditor(*both, code=5).stderr
     assert "is not signed" in auditor("audit", "check-proof", "u.json").stderr
     said = auditor("audit", "check-proof", "u.json", "--key", "storno.pub", code=5).stderr
     assert "nobody signed it" in said

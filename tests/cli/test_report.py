@@ -235,7 +235,7 @@ def test_reversals_say_who_asked_who_agreed_and_who_did_it(page: Page) -> None:
         ["begun", "dora"],
         ["completed", ""],
     ]
-    for said in ("1 of 1", "100 of 100 taken back", 'where=["amount>=900"]', "executed bydora"):
+    for said in ("1 of 1", "100 of 100 taken back", "records with amount>=900", "executed bydora"):
         assert said in page.sections["Reversals"]
 
 
@@ -245,6 +245,29 @@ def test_the_head_of_the_log_is_on_it(page: Page, bills: Storno) -> None:
     said = page.sections["The log, and how to verify it"]
     for value in (head["chain_hash"], head["root"], head["recorded"], "storno audit verify"):
         assert value in said
+
+
+def test_the_checkpoint_on_it_can_be_verified(text: str, bills: Storno) -> None:
+    origin = bills.json("audit", "checkpoint")["origin"]
+    kept = text.partition(f"<pre><code>{origin}")[2].partition("</code>")[0]
+    (bills.folder / "kept.checkpoint").write_text(origin + kept)
+
+    document = bills.json("audit", "verify", "--events-only", "--checkpoint", "kept.checkpoint")
+
+    assert document["verified"]
+    assert document["checkpoints"][0]["size"] == document["commits"]
+
+
+def test_what_failed_in_a_chunk_that_was_not_committed_is_no_dead_letter(payments: Storno) -> None:
+    file = payments.folder / "input" / "payments-2026-01.csv"
+    file.write_text(file.read_text().replace("GBP", "pounds"))
+    payments("run", "payments", "--param", "month=2026-01", code=1)
+
+    payments("audit", "report", "last", "--out", "report.html")
+
+    page = Page((payments.folder / "report.html").read_text(encoding="utf-8"))
+    assert "No record failed" not in page.sections["Dead letters"]
+    assert "read again on a resume" in page.sections["Dead letters"]
 
 
 def test_two_reports_of_one_store_are_the_same(bills: Storno, text: str) -> None:

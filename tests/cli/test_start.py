@@ -199,6 +199,7 @@ def test_the_demo_leaves_the_books_of_the_environment_alone(storno: Storno) -> N
     told = storno("demo", "--keep", "demo", STORNO_STORE=books).stdout
 
     assert re.search(r"All \d+ figures agree\.", told)
+    assert re.search(r"Verified [\d,]+ events in \d+ commits: every hash is that of what", told)
     assert storno.json("runs", "--store", books) == []
     assert storno.within("demo").json("views", "check")["agree"] is True
 

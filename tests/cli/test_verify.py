@@ -11,6 +11,8 @@ import pytest
 
 from storno.domain.checkpoint import parse
 from storno.domain.note import PrivateKey, PublicKey
+from storno.domain.seal import NewEvents
+from storno.storage.store import Store
 
 from .command import Storno
 
@@ -71,6 +73,20 @@ def test_an_event_that_nobody_can_read_is_named(ran: Storno):
     }  # fmt: skip
     assert problems[1]["stream"].startswith("record/payments/")
     assert problems[1]["version"] == 1
+
+
+def test_an_event_that_fits_and_cannot_be_read_is_named_without_the_views_too(ran: Storno):
+    ran("audit", "checkpoint", "--out", "one.checkpoint")
+    store = Store.open(f"sqlite:///{ran.folder / 'storno.db'}")
+    store.log.append(NewEvents(["x/0"], [1], ["x.Happened.v1"], [b"{}"]))
+    store.close()
+    ran("audit", "checkpoint", "--out", "two.checkpoint")
+    for words in (["--events-only"], ["--since", "one.checkpoint"]):
+        document = ran.json("audit", "verify", *words, code=5)
+        (problem,) = document["problems"]
+        assert (document["verified"], document["problems_in_all"]) == (False, 1)
+        assert (problem["commit"], problem["position"], problem["field"]) == (3, 245, "state")
+    assert ran.json("audit", "verify", "--since", "two.checkpoint")["verified"]
 
 
 def test_a_changed_view_ends_with_5_unless_only_events_are_asked_for(ran: Storno):

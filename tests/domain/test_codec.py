@@ -51,6 +51,8 @@ def test_every_event_class_is_registered() -> None:
         ("storno.RunStopped.v1", b'{"attempt":"1","why":""}', "Expected `int`"),
         ("storno.RunStopped.v1", b"\xff", "cannot be read"),
         ("storno.RunStopped.v1", b"", "cannot be read"),
+        ("storno.RunStopped.v1", b'{"attempt":1,"why":"\xff"}', "cannot be read"),
+        ("storno.RecordSucceeded.v1", b'{"record":' + b"[" * 100_000, "cannot be read"),
     ],
 )
 def test_what_is_no_event_is_named(topic: str, state: bytes, told: str) -> None:

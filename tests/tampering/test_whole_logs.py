@@ -18,6 +18,7 @@ from storno.storage.engine import store_path, writer
 from storno.storage.migrate import init
 from storno.storage.store import Store
 from storno.storage.verification.problems import MOST_PROBLEMS
+from storno.storage.verification.readable import unreadable_events
 from storno.storage.verification.views import view_problems
 from storno.storage.views.generation import live_tables
 from storno.storage.views.rebuild import rebuild
@@ -156,6 +157,22 @@ def test_an_event_that_fits_and_cannot_be_read_is_named(store: Store):
     assert not found(store).total
     (problem,), total = view_problems(store.log)
     assert (total, problem.commit, problem.position, problem.stream) == (1, 11, 49, "unknown/0")
+
+
+@pytest.mark.parametrize("written", [b'"EUR', b'"E\xffR"'], ids=["cut off", "no text"])
+def test_bytes_that_are_no_event_are_named_though_every_hash_is_that_of_them(
+    store: Store, written: bytes
+):
+    with attacking(store) as attacker:
+        attacker.change(19, state=attacker.event(19).state.replace(b'"EUR"', written))
+        attacker.recompute()
+    _append(store, "later")
+    assert not found(store).total
+    (problem,), total = unreadable_events(store.log)
+    assert (total, problem.field, problem.position) == (1, "state", 19)
+    assert problem.commit is not None
+    assert unreadable_events(store.log, behind_commit=problem.commit - 1)[1] == 1
+    assert unreadable_events(store.log, behind_commit=problem.commit) == ([], 0)
 
 
 def test_scenario_34_an_empty_store_is_not_verified(store_url: str):
