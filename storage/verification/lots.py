@@ -102,31 +102,32 @@ def _read_ahead(
         reading = ahead.submit(_joined, connection.engine, tables, after, last)
         while after < last:
             row = reading.result()
-            behind = min(after + EVENTS_AT_ONCE, last)
-            if behind < last:
-                reading = ahead.submit(_joined, connection.engine, tables, behind, last)
-            lot = None if row is None else _taken_apart(row)
+            if row is None:
+                yield from _row_by_row(connection, tables, after, last)
+                return
+            reading = ahead.submit(_joined, connection.engine, tables, row.last, last)
+            lot = _taken_apart(row)
             if lot is None:
-                yield from _row_by_row(connection, tables, after, behind)
+                yield from _row_by_row(connection, tables, after, row.last)
             else:
                 yield lot
-            after = behind
+            after = row.last
 
 
 def _joined(engine: sa.Engine, tables: LogTables, after: int, last: int) -> Any:
     """The events of the next positions in one row; None where the database cannot read them."""
     select = f"""
-        SELECT count(*), min(position), max(position),
+        SELECT count(*) AS events, min(position) AS first, coalesce(max(position), :last) AS last,
             sum(typeof(stream) = 'text' AND typeof(version) = 'integer' AND version >= 0
-                AND typeof(topic) = 'text' AND typeof(state) = 'blob'),
-            group_concat(stream, :between), json_group_array(version),
-            group_concat(topic, :between),
-            json_group_array(length(state)), CAST(group_concat(state, '') AS BLOB)
-        FROM (SELECT * FROM {tables.events.name}
-            WHERE position > :after AND position <= :behind ORDER BY position)
+                AND typeof(topic) = 'text' AND typeof(state) = 'blob') AS typed,
+            group_concat(stream, :between) AS streams, json_group_array(version) AS versions,
+            group_concat(topic, :between) AS topics,
+            json_group_array(length(state)) AS lengths,
+            CAST(group_concat(state, '') AS BLOB) AS states
+        FROM (SELECT * FROM {tables.events.name} WHERE position > :after AND position <= :last
+            ORDER BY position LIMIT :most)
     """
-    behind = min(after + EVENTS_AT_ONCE, last)
-    bound = {"between": _BETWEEN, "after": after, "behind": behind}
+    bound = {"between": _BETWEEN, "after": after, "last": last, "most": EVENTS_AT_ONCE}
     with engine.connect() as connection:
         try:
             return connection.execute(sa.text(select), bound).one()
@@ -134,20 +135,20 @@ def _joined(engine: sa.Engine, tables: LogTables, after: int, last: int) -> Any:
             return None
 
 
-def _taken_apart(row: Sequence[Any]) -> Lot | None:
+def _taken_apart(row: Any) -> Lot | None:
     """The columns of what was joined; None where a value has another type than its column."""
-    count, first, last, typed, streams, versions, topics, lengths, states = row
-    if not count or typed != count or last - first + 1 != count:
+    if row.typed != row.events or row.last - row.first + 1 != row.events:
         return None
+    ends = accumulate(_numbers(row.lengths), initial=0)
     columns = (
-        streams.split(_BETWEEN),
-        _numbers(versions),
-        topics.split(_BETWEEN),
-        [states[start:end] for start, end in pairwise(accumulate(_numbers(lengths), initial=0))],
+        row.streams.split(_BETWEEN),
+        _numbers(row.versions),
+        row.topics.split(_BETWEEN),
+        [row.states[start:end] for start, end in pairwise(ends)],
     )
-    if any(len(column) != count for column in columns):
+    if any(len(column) != row.events for column in columns):
         return None
-    return Lot(range(first, last + 1), columns)
+    return Lot(range(row.first, row.last + 1), columns)
 
 
 def _row_by_row(
