@@ -10,7 +10,7 @@ import sqlalchemy as sa
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA cache_size=-32768",
+    "PRAGMA cache_size=-8192",
     "PRAGMA wal_autocheckpoint=16000",
 )
 """What Storno sets on its own connections; the other legs get the same. A test compares them."""

@@ -54,7 +54,7 @@ STAGES = (
     Stage("hashing (SHA-256)", ("domain/seal.py",)),
     Stage("folding into views", ("projections/",)),
     Stage("writing the views", ("storage/views/",)),
-    Stage("inserting events", ("insert_events (storage/",)),
+    Stage("inserting events", ("insert (storage/",)),
     Stage("committing (fsync)", ("do_commit (sqlalchemy",)),
     Stage(WAITING, ("(concurrent/futures", "result (execution/writer_process.py")),
     Stage("handing the chunk over", ("submit (execution/writer_process.py",)),

@@ -8,7 +8,7 @@ from typing import IO, Final
 LENGTH: Final = Struct(">Q")
 
 
-def send(pipe: IO[bytes], message: bytes) -> None:
+def send(pipe: IO[bytes], message: bytes | bytearray) -> None:
     """Write a message, all of it.
 
     Raises:

@@ -45,7 +45,7 @@ class Order(msgspec.Struct, frozen=True):
     expect: Mapping[str, int]
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 _decode = msgspec.msgpack.Decoder(Order).decode
 
 
@@ -78,6 +78,7 @@ class WriterProcess:
         )
         self._process.stdout.close()
         self._is_ready = False
+        self._order = bytearray()
         _widen(self._orders)
         with suppress(BrokenPipeError):
             send(self._orders, url.encode())  # not as an argument, where everybody could read it
@@ -100,7 +101,9 @@ class WriterProcess:
             WriterGoneError: it ended; nothing is written.
             OverflowError: a number is over 64 bits; nothing was sent.
         """
-        order = _encode(Order(sealed, expect))
+        # One buffer for all orders: half a megabyte for each would fray the heap.
+        order = self._order
+        _encode_into(Order(sealed, expect), order)
         self._is_ready = False  # for anything else, as long as it has one half of this
         try:
             send(self._orders, order)
@@ -162,7 +165,7 @@ def serve(parent: int) -> None:
     code = 1
     with suppress(Exception):  # the run's process tries again itself, and meets what is wrong
         if url := orders.receive():
-            journal = Journal.open(url.decode())
+            journal = Journal.open(str(url, "utf-8"))
             gc.freeze()
             send(answers, _READY)
             with journal.checkpointer() as checkpointer:
@@ -183,24 +186,30 @@ class Inbox:
     def __init__(self, pipe: int, parent: int) -> None:
         self._pipe = pipe
         self._parent = parent
+        self._buffer = bytearray()
 
-    def receive(self) -> bytearray:
-        """The next message; empty at the end, also in the middle of one."""
+    def receive(self) -> memoryview:
+        """The next message, which stays until the one after it is received.
+
+        Empty at the end, also in the middle of a message.
+        """
         header = self._read(LENGTH.size)
         if len(header) < LENGTH.size:
-            return bytearray()
+            return header[:0]
         (length,) = LENGTH.unpack(header)
         message = self._read(length)
-        return message if len(message) == length else bytearray()
+        return message if len(message) == length else message[:0]
 
-    def _read(self, size: int) -> bytearray:
-        data = bytearray()
-        while len(data) < size and self._wait():
-            piece = os.read(self._pipe, size - len(data))
-            if not piece:
+    def _read(self, size: int) -> memoryview:
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        data, have = memoryview(self._buffer)[:size], 0
+        while have < size and self._wait():
+            count = os.readv(self._pipe, [data[have:]])
+            if not count:
                 break
-            data += piece
-        return data
+            have += count
+        return data[:have]
 
     def _wait(self) -> bool:
         """Wait for more, or for the end; False where nobody is left to send it."""

@@ -70,13 +70,8 @@ class LogDialect(Protocol):
     def versions(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, int]:
         """The last version of each stream that has events."""
 
-    def insert_events(
-        self, connection: sa.Connection, first_position: int, events: NewEvents
-    ) -> None:
-        """Insert events at consecutive positions."""
-
-    def insert_commit(self, connection: sa.Connection, commit: Commit) -> None:
-        """Insert a commit's row, and wake who waits for it once the transaction commits."""
+    def insert(self, connection: sa.Connection, commit: Commit, events: NewEvents) -> None:
+        """Insert a commit and its events; who waits for them is woken once they are committed."""
 
     def read_streams(self, connection: sa.Connection, streams: Sequence[str]) -> list[Row]:
         """All events of the streams, by stream and version."""

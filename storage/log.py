@@ -206,8 +206,7 @@ class EventLog:
         commit = _next(database.head(connection), len(events), root)
         if expect:
             _check(expect, database.versions(connection, list(expect)))
-        database.insert_events(connection, commit.first_position, events)
-        database.insert_commit(connection, commit)
+        database.insert(connection, commit, events)
         if project is not None:
             project(connection, commit)
         return commit

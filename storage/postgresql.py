@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from ..domain.errors import StoreBusyError, StornoError, StreamConflictError
 from ..domain.seal import NewEvents
 from .binary_arrays import ByteaArray, Int4Array, TextArray
 from .dialect import Commit, Head, LogDialect, Row
+from .driver import driver_cursor
 from .schema import LogTables
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -65,8 +67,9 @@ class PostgreSQLLog(LogDialect):
 
     @override
     def lock(self, connection: sa.Connection) -> None:
-        connection.exec_driver_sql(self._settings)
-        connection.exec_driver_sql(self._take_lock)
+        with driver_cursor(connection, "taking the append lock") as cursor:
+            cursor.execute(self._settings)
+            cursor.execute(self._take_lock)
 
     @override
     def head(self, connection: sa.Connection) -> Head:
@@ -84,33 +87,16 @@ class PostgreSQLLog(LogDialect):
         return dict(found.all())
 
     @override
-    def insert_events(
-        self, connection: sa.Connection, first_position: int, events: NewEvents
-    ) -> None:
-        connection.exec_driver_sql(
-            self._insert_events,
-            (
-                first_position - 1,
-                TextArray(events.streams),
-                Int4Array(events.versions),
-                TextArray(events.topics),
-                ByteaArray(events.states),
-            ),
+    def insert(self, connection: sa.Connection, commit: Commit, events: NewEvents) -> None:
+        columns = (
+            TextArray(events.streams),
+            Int4Array(events.versions),
+            TextArray(events.topics),
+            ByteaArray(events.states),
         )
-
-    @override
-    def insert_commit(self, connection: sa.Connection, commit: Commit) -> None:
-        connection.exec_driver_sql(
-            self._insert_commit,
-            (
-                commit.number,
-                commit.first_position,
-                commit.count,
-                commit.recorded_at,
-                commit.merkle_root,
-                commit.chain_hash,
-            ),
-        )
+        with driver_cursor(connection, "inserting events") as cursor:
+            cursor.execute(self._insert_events, (commit.first_position - 1, *columns))
+            cursor.execute(self._insert_commit, astuple(commit))
 
     @override
     def read_streams(self, connection: sa.Connection, streams: Sequence[str]) -> list[Row]:

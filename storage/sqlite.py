@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from typing import Any, Final
 
@@ -76,7 +77,11 @@ class SQLiteLog(LogDialect):
         return dict(found.all())
 
     @override
-    def insert_events(
+    def insert(self, connection: sa.Connection, commit: Commit, events: NewEvents) -> None:
+        self._insert_rows(connection, commit.first_position, events)
+        connection.exec_driver_sql(self._insert_commit, astuple(commit))
+
+    def _insert_rows(
         self, connection: sa.Connection, first_position: int, events: NewEvents
     ) -> None:
         count = len(events)
@@ -92,20 +97,6 @@ class SQLiteLog(LogDialect):
             stop = start + 5 * size
             connection.exec_driver_sql(_insert(self._events, size), tuple(flat[start:stop]))
             start = stop
-
-    @override
-    def insert_commit(self, connection: sa.Connection, commit: Commit) -> None:
-        connection.exec_driver_sql(
-            self._insert_commit,
-            (
-                commit.number,
-                commit.first_position,
-                commit.count,
-                commit.recorded_at,
-                commit.merkle_root,
-                commit.chain_hash,
-            ),
-        )
 
     @override
     def read_streams(self, connection: sa.Connection, streams: Sequence[str]) -> list[Row]:

@@ -29,7 +29,7 @@ from storno.domain.ids import RunId
 from storno.execution.journal import Journal
 from storno.execution.messages import LENGTH
 from storno.execution.sealing import Sealed, seal
-from storno.execution.writer_process import Order, WriterProcess, _decode, _encode
+from storno.execution.writer_process import Order, WriterProcess, _decode, _encode_into
 from storno.projections.changes import Recorded
 from storno.storage.engine import create_engine, writer
 
@@ -55,7 +55,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_commit_can_be_ordered(history: History) -> None:
     for commit in history.commits:
         sealed = seal(commit)
-        order = _decode(_encode(Order(sealed, {STREAM: 7})))
+        _encode_into(Order(sealed, {STREAM: 7}), message := bytearray())
+        order = _decode(message)
 
         assert order == Order(sealed, {STREAM: 7})
 

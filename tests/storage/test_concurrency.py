@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from storno.domain.errors import StoreBusyError, StreamConflictError
 from storno.domain.seal import NewEvents
 from storno.storage.engine import create_engine, store_path, writer
-from storno.storage.log import EventLog
+from storno.storage.log import Commit, EventLog
 
 from .helpers import append, event, events, finish, start, until, whole_log
 
@@ -100,7 +100,8 @@ def test_an_idle_transaction_does_not_stall_readers(engine: sa.Engine) -> None:
     append(log, [event("a")])
     with writer(engine).begin() as idle:
         log._database.lock(idle)
-        log._database.insert_events(idle, 2, NewEvents.of([event("b")]))
+        commit = Commit(2, 2, 1, log.now(), bytes(32), bytes(32))
+        log._database.insert(idle, commit, NewEvents.of([event("b")]))
         assert len(whole_log(log)) == 1
         assert log.read_stream("b") == []
         idle.rollback()

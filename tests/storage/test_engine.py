@@ -95,7 +95,7 @@ def test_every_sqlite_connection_has_the_settings(sqlite_url: str) -> None:
         "recursive_triggers": 1,
         "busy_timeout": 7000,
         "wal_autocheckpoint": 16_000,
-        "cache_size": -32_768,
+        "cache_size": -8_192,
     }
     with engine.connect() as first, writer(engine).connect() as second:
         for connection in (first, second):

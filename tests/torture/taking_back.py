@@ -122,12 +122,12 @@ class BillLife:
             self._close()
         first = None
         if (rival is not None or not last) and self.random.random() < 0.5:
-            first = self._race(asked, rival)
-        self._execute(asked, first)
+            first = self._race(asked, rival, last=last)
+        self._execute(asked, first, last=last)
         if rival is not None:
-            self._execute(rival)
+            self._execute(rival, last=last)
 
-    def _race(self, asked: About, rival: About | None) -> Callable[[], object]:
+    def _race(self, asked: About, rival: About | None, *, last: bool) -> Callable[[], object]:
         """Have the reversal and something else about the run begun at once.
 
         Gives what comes to the end of the other, if that was first.
@@ -139,7 +139,7 @@ class BillLife:
             )
         if rival is None:
             return partial(self._do, "run_again")
-        return partial(self._execute, rival)
+        return partial(self._execute, rival, last=last)
 
     def _ask(self, scope: str) -> About | None:
         """Submit it and have it agreed to; None where there is nothing to take back."""
@@ -163,11 +163,14 @@ class BillLife:
         self._do("reject", **about)
         return self._ask(about["scope"])
 
-    def _execute(self, asked: About, first: Callable[[], object] | None = None) -> None:
+    def _execute(
+        self, asked: About, first: Callable[[], object] | None = None, *, last: bool = False
+    ) -> None:
         """Come to its end, whatever that takes.
 
         Args:
             first: what has to come to its own end, where the run is at something else.
+            last: whether nothing may stay posted, and so nothing be settled otherwise.
         """
         about: About | None = asked
         while about is not None and not self.tally.problems:
@@ -182,7 +185,7 @@ class BillLife:
                 first = None
             elif done.code == CONFLICT:
                 self.tally.problems.append(f"a reversal was refused: {done.complaint}")
-            elif self.random.random() < 0.5:
+            elif last or self.random.random() < 0.5:
                 self._show(WILLING, True)
             else:
                 self._do("settle", **about)
