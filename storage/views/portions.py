@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -34,7 +34,8 @@ _APART: Final = (*_POSTINGS, RecordAttempted.TOPIC)
 """What is not read singly: no view has an attempt that has no outcome yet."""
 
 
-class Stretch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stretch:
     """Where a commit's events are.
 
     Attributes:
@@ -96,7 +97,7 @@ def stretches(
     )
     if until is not None:
         select = select.where(commits.number <= until)
-    return list(map(Stretch._make, connection.execute(select)))
+    return [Stretch(*row) for row in connection.execute(select)]
 
 
 def portions(commits: Sequence[Stretch]) -> Iterator[Sequence[Stretch]]:
