@@ -62,9 +62,10 @@ class StoredEvents:
             found.problems.append(_orphans(commit.number, self.position + 1, orphans))
         expected = max(commit.first_position, self.position + 1)
         for lot in self._up_to(commit.last_position):
-            if list(lot.positions) != list(range(expected, expected + len(lot))):
-                found.problems += _misplaced(commit.number, lot.positions, expected)
-            expected = lot.positions[-1] + 1
+            positions = lot.positions
+            if positions != list(range(expected, expected + len(lot))):
+                found.problems += _misplaced(commit.number, positions, expected)
+            expected = lot.last + 1
             try:
                 found.leaves += event_leaves(lot.events())
             except (TypeError, AttributeError, struct.error, UnicodeError):
@@ -79,7 +80,7 @@ class StoredEvents:
         first: int | None = None
         count = 0
         while (lot := self._next()) is not None:
-            first = lot.positions[0] if first is None else first
+            first = lot.first if first is None else first
             count += len(lot)
         return None if first is None else (first, count)
 
@@ -87,7 +88,7 @@ class StoredEvents:
         """The events up to a position, a lot at a time."""
         last = self.position
         while last < position and (lot := self._next()) is not None:
-            last = lot.positions[-1]
+            last = lot.last
             if last > position:
                 lot, self._waiting = lot.cut(position)
             if len(lot):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
@@ -36,35 +35,63 @@ _BETWEEN: Final = "\x1f"
 _numbers = msgspec.json.Decoder(list[int]).decode
 
 
-@dataclass(frozen=True, slots=True)
 class Lot:
-    """Some events that follow one another.
+    """Some events that follow one another; cut without copying what was read."""
 
-    Attributes:
-        positions: rising.
-        columns: their streams, versions, topics and states.
-    """
+    def __init__(
+        self,
+        positions: Sequence[int],
+        columns: Sequence[Sequence[Any]],
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        """A part of what was read.
 
-    positions: Sequence[int]
-    columns: tuple[Sequence[Any], ...]
+        Args:
+            positions: rising.
+            columns: streams, versions, topics and states at those positions.
+            start: the place of the first event of this lot.
+            stop: the place behind its last one; None for the end.
+        """
+        self._positions = positions
+        self._columns = columns
+        self._start = start
+        self._stop = len(positions) if stop is None else stop
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return self._stop - self._start
+
+    @property
+    def first(self) -> int:
+        """The first event's position."""
+        return self._positions[self._start]
+
+    @property
+    def last(self) -> int:
+        """The last event's position."""
+        return self._positions[self._stop - 1]
+
+    @property
+    def positions(self) -> list[int]:
+        """Of all its events."""
+        return list(self._positions[self._start : self._stop])
 
     def events(self) -> NewEvents:
         """The events as they were appended, unless a value is of another type."""
-        return NewEvents(*map(list, self.columns))
+        return NewEvents(*(list(column[self._start : self._stop]) for column in self._columns))
 
     def rows(self) -> Iterator[StoredRow]:
         """One by one: position, stream, version, topic and state."""
-        return zip(self.positions, *self.columns, strict=True)
+        parts = (column[self._start : self._stop] for column in self._columns)
+        return zip(self.positions, *parts, strict=True)
 
     def cut(self, position: int) -> tuple[Lot, Lot]:
         """What is up to a position, and the rest."""
-        end = bisect_right(self.positions, position)
-        up_to = tuple(column[:end] for column in self.columns)
-        rest = tuple(column[end:] for column in self.columns)
-        return Lot(self.positions[:end], up_to), Lot(self.positions[end:], rest)
+        end = bisect_right(self._positions, position, self._start, self._stop)
+        return (
+            Lot(self._positions, self._columns, self._start, end),
+            Lot(self._positions, self._columns, end, self._stop),
+        )
 
 
 def stored_lots(
@@ -162,7 +189,7 @@ def _row_by_row(
     )
     while rows := cursor.fetchmany(at_once):
         positions, *columns = zip(*rows, strict=True)
-        yield Lot(positions, tuple(columns))
+        yield Lot(positions, columns)
 
 
 def _streaming(connection: sa.Connection) -> tuple[Any, int]:
