@@ -107,7 +107,8 @@ def _resume(options: argparse.Namespace, folder: Path) -> Result:
 
 
 def _verify_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--records", type=int, default=500_000, help="invoices (500000)")
+    sizes = [100_000, 400_000, 1_600_000]
+    parser.add_argument("--records", type=_numbers, default=sizes, help="invoices of each store")
     parser.add_argument("--rounds", type=int, default=3, help="verifications of each store (3)")
     _databases_option(parser, DATABASES)
 
@@ -129,7 +130,7 @@ def _personal(options: argparse.Namespace, folder: Path) -> Result:
 
 
 def _rebuild_options(parser: argparse.ArgumentParser) -> None:
-    sizes = [100_000, 1_000_000]
+    sizes = [100_000, 400_000, 1_600_000]
     parser.add_argument("--records", type=_numbers, default=sizes, help="invoices of each store")
     parser.add_argument("--rounds", type=int, default=3, help="rebuilds of each store (3)")
     _databases_option(parser, (SQLITE,))

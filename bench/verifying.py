@@ -56,25 +56,26 @@ def events_of(records: int) -> int:
 
 
 def verify_stores(
-    folder: Path, databases: Sequence[str], records: int, rounds: int
+    folder: Path, databases: Sequence[str], sizes: Sequence[int], rounds: int
 ) -> list[Verified]:
-    """Fill a store by one run on each database, and verify it some times."""
+    """Fill a store by one run of each size on each database, and verify it some times."""
     found = []
     for database in databases:
         with open_stores(database, folder) as stores:
-            source = str(write_invoices(folder / "invoices.csv", records))
-            url = stores.create(VERIFY)
-            run_in_child(Task(STORNO, url, source, records))
-            for _ in range(rounds):
-                outcome = run_in_child(Task(VERIFY, url, source, records))
-                rate = events_of(records) / outcome.seconds
-                found.append(
-                    Verified(
-                        database, events_of(records), outcome.seconds, rate, outcome.peak_bytes
-                    )
-                )
-            stores.drop(url)
+            for records in sizes:
+                source = str(write_invoices(folder / "invoices.csv", records))
+                url = stores.create(VERIFY)
+                run_in_child(Task(STORNO, url, source, records))
+                task = Task(VERIFY, url, source, records)
+                found += [_once(database, task) for _ in range(rounds)]
+                stores.drop(url)
     return found
+
+
+def _once(database: str, task: Task) -> Verified:
+    outcome, events = run_in_child(task), events_of(task.records)
+    rate = events / outcome.seconds
+    return Verified(database, events, outcome.seconds, rate, outcome.peak_bytes)
 
 
 def verify_holds(found: Sequence[Verified]) -> bool:

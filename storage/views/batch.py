@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ...projections.changes import Changes, Keyed, Movement, Released, Resolved, Row, Upsert
+from ...projections.changes import Changes, Keyed, Released, Resolved, Row, Upsert
+from .movement_rows import flat_movements
 
 NUL_SIGN: Final = "\u2400"
 
@@ -42,9 +43,6 @@ class ResolveRecords(NamedTuple):
 Step = UpsertRows | ResolveRecords | Resolved | Released
 """What becomes one statement."""
 
-Moved = tuple[int, Mapping[Movement, list[int]]]
-"""A commit's number and its movements."""
-
 
 class _Merged(NamedTuple):
     put: Row
@@ -53,9 +51,15 @@ class _Merged(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Gathers changes; ``finish`` hands out the steps that write them, in order."""
+    """Gathers changes; ``finish`` hands out the steps that write them, in order.
 
-    moved: list[Moved] = field(default_factory=list)
+    Attributes:
+        movements: the values of the movements' rows, one row after the other. What they were
+            summed up in is given up commit by commit: kept for a whole batch, it would have the
+            garbage collector look through it again and again, for a tenth of the time.
+    """
+
+    movements: list[Any] = field(default_factory=list)
     _steps: list[Step] = field(default_factory=list)
     _pending: dict[str, dict[Keyed, _Merged]] = field(default_factory=dict)
     _resolving: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -69,8 +73,7 @@ class Batch:
             recorded_at: its time, microseconds since 1970 UTC.
         """
         self.add_rows(changes, number, recorded_at)
-        if changes.movements:
-            self.moved.append((number, changes.movements))
+        self.movements += flat_movements(number, changes.movements)
 
     def add_rows(self, changes: Changes, number: int, recorded_at: int) -> None:
         """Gather what a commit changes, except its movements."""

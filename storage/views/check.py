@@ -82,8 +82,8 @@ def _build(
     until = head(connection, log.tables)
     with closing(replay.batches(log.engine, until.number)) as batches:
         for batch in batches:
-            sums.add(batch.moved)
-            batch.moved.clear()
+            sums.add(batch.movements)
+            batch.movements = []
             write_batch(connection, tables, batch)
             if progress is not None:
                 progress(replay.position, until.position)

@@ -19,10 +19,9 @@ import msgspec
 import sqlalchemy as sa
 
 from ..schema import LogTables
-from .batch import Moved
 from .difference import MOST_DIFFERENCES, Difference, differences
+from .movement_rows import MOVEMENT_WIDTH
 from .replay import Replay
-from .statements import MOVEMENT_WIDTH, flat_movements
 from .tables import COLUMNS, MOVEMENTS
 
 ROWS_AT_ONCE: Final = 10_000
@@ -46,9 +45,9 @@ class MovementSums:
         self._sums: defaultdict[int, int] = defaultdict(int)
         self._key = secrets.token_bytes(32)
 
-    def add(self, moved: Sequence[Moved]) -> None:
+    def add(self, flat: list[Any]) -> None:
         """Add what the events say."""
-        for row in _rows(moved):
+        for row in _rows(flat):
             self._sums[row[0]] += self._digest(row)
 
     def take_away(self, connection: sa.Connection, live: sa.Table) -> None:
@@ -94,7 +93,7 @@ def _rebuilt(connection: sa.Connection, replay: Replay, number: int) -> list[Mov
     if not replay.seek(connection, number):
         return []
     batch = replay.next_batch(connection, most_commits=1)
-    return list(_rows(batch.moved)) if batch else []
+    return list(_rows(batch.movements)) if batch else []
 
 
 def _of(key: MovementRow, rows: list[MovementRow]) -> Counter[MovementRow]:
@@ -112,6 +111,6 @@ def _named(row: MovementRow | None) -> dict[str, Any] | None:
     return None if row is None else dict(zip(COLUMNS[MOVEMENTS], row, strict=True))
 
 
-def _rows(moved: Sequence[Moved]) -> Iterator[MovementRow]:
-    values = iter(flat_movements(moved))
+def _rows(flat: list[Any]) -> Iterator[MovementRow]:
+    values = iter(flat)
     return zip(*[values] * MOVEMENT_WIDTH, strict=True)

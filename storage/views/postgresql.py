@@ -9,30 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from typing_extensions import override
 
 from ...projections.changes import Released, Resolved
-from .batch import Moved, ResolveRecords, Shape, UpsertRows
-from .statements import (
-    MOVEMENT_WIDTH,
-    Dialect,
-    MovementRows,
-    Statement,
-    columns,
-    flat_movements,
-    on_conflict,
-)
+from .batch import ResolveRecords, Shape, UpsertRows
+from .movement_rows import MOVEMENT_WIDTH
+from .statements import Dialect, MovementRows, Statement, columns, on_conflict
 from .tables import COLUMNS, MOVEMENTS, Kind
 
 
 class PostgreSQLMovements(MovementRows):
     """One array per column."""
 
-    def __init__(self, moved: Sequence[Moved]) -> None:
-        flat = flat_movements(moved)
+    def __init__(self, flat: list[Any]) -> None:
         self._count = len(flat) // MOVEMENT_WIDTH
         self._arrays = [
             array(flat[place::MOVEMENT_WIDTH], kind)
@@ -55,8 +47,8 @@ class PostgreSQLViews(Dialect):
     """Every statement's text depends on its shape alone, so that the server keeps it prepared."""
 
     @override
-    def movements(self, moved: Sequence[Moved]) -> MovementRows:
-        return PostgreSQLMovements(moved)
+    def movements(self, flat: list[Any]) -> MovementRows:
+        return PostgreSQLMovements(flat)
 
     @override
     def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ...projections.project import project_apart
 from ..schema import LogTables
 from .batch import Batch
-from .portions import COMMITS_AT_ONCE, CommitEvents, Portion, read_portion
+from .portions import COMMITS_AT_ONCE, Portion, Stretch, portions, read_portion, stretches
 from .tables import ViewTables
 from .writer import write_batch
 
@@ -62,9 +62,10 @@ class Replay:
         self, connection: sa.Connection, most_commits: int = COMMITS_AT_ONCE
     ) -> Batch | None:
         """What the next commits change; None where there are none the connection can see."""
-        portion = Portion(self.number, None, most_commits, self.movements_only)
-        commits = read_portion(connection, self.log, portion)
-        return self._folded(commits) if commits else None
+        commits = stretches(connection, self.log, self.number, most_commits=most_commits)
+        if not commits:
+            return None
+        return self._folded(self._read(connection, next(portions(commits))))
 
     def batches(self, engine: sa.Engine, until: int) -> Generator[Batch, None, None]:
         """What the commits change up to a number, a batch being read while the one before is used.
@@ -72,22 +73,40 @@ class Replay:
         Reads in transactions of its own: what was committed never changes.
         """
         with ThreadPoolExecutor(1, "storno-replay") as ahead:
-            reading = ahead.submit(self._read, engine, self.number, until)
-            while commits := reading.result():
-                reading = ahead.submit(self._read, engine, commits[-1].number, until)
-                yield self._folded(commits)
+            before: Future[Portion] | None = None
+            for commits in self._planned(engine, until):
+                reading = ahead.submit(self._read_apart, engine, commits)
+                if before is not None:
+                    yield self._folded(before.result())
+                before = reading
+            if before is not None:
+                yield self._folded(before.result())
 
-    def _read(self, engine: sa.Engine, after: int, until: int) -> list[CommitEvents]:
-        portion = Portion(after, until, postings_only=self.movements_only)
+    def _planned(self, engine: sa.Engine, until: int) -> Iterator[Sequence[Stretch]]:
+        """What is read at once, one after the other, up to a commit's number."""
+        after = self.number
+        while True:
+            with engine.connect() as connection:
+                commits = stretches(connection, self.log, after, until=until)
+            if not commits:
+                return
+            yield from portions(commits)
+            after = commits[-1].number
+
+    def _read_apart(self, engine: sa.Engine, commits: Sequence[Stretch]) -> Portion:
         with engine.connect() as connection:
-            return read_portion(connection, self.log, portion)
+            return self._read(connection, commits)
 
-    def _folded(self, commits: Sequence[CommitEvents]) -> Batch:
+    def _read(self, connection: sa.Connection, commits: Sequence[Stretch]) -> Portion:
+        return read_portion(connection, self.log, commits, postings_only=self.movements_only)
+
+    def _folded(self, portion: Portion) -> Batch:
         batch = Batch()
-        for commit in commits:
+        for commit in portion.events():
             changes = project_apart(commit.others, commit.postings)
-            batch.add(changes, commit.number, commit.recorded_at)
-        self.number, self.position = commits[-1].number, commits[-1].last_position
+            batch.add(changes, commit.stretch.number, commit.stretch.recorded_at)
+        last = portion.commits[-1]
+        self.number, self.position = last.number, last.last_position
         return batch
 
 

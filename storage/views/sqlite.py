@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -12,23 +12,16 @@ from typing_extensions import override
 
 from ...projections.changes import Released, Resolved
 from ..sqlite import SLICES
-from .batch import Moved, ResolveRecords, UpsertRows
-from .statements import (
-    MOVEMENT_WIDTH,
-    Dialect,
-    MovementRows,
-    Statement,
-    columns,
-    flat_movements,
-    on_conflict,
-)
+from .batch import ResolveRecords, UpsertRows
+from .movement_rows import MOVEMENT_WIDTH
+from .statements import Dialect, MovementRows, Statement, columns, on_conflict
 
 
 class SQLiteMovements(MovementRows):
     """The values of the rows, one after the other."""
 
-    def __init__(self, moved: Sequence[Moved]) -> None:
-        self._flat = flat_movements(moved)
+    def __init__(self, flat: list[Any]) -> None:
+        self._flat = flat
 
     @override
     def number(self, commit: int) -> None:
@@ -43,8 +36,8 @@ class SQLiteViews(Dialect):
     """Lists travel as one JSON array: the statement stays the same for any number."""
 
     @override
-    def movements(self, moved: Sequence[Moved]) -> MovementRows:
-        return SQLiteMovements(moved)
+    def movements(self, flat: list[Any]) -> MovementRows:
+        return SQLiteMovements(flat)
 
     @override
     def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ...projections.changes import KEYS, Released, Resolved
-from .batch import Moved, ResolveRecords, Shape, UpsertRows
-from .tables import COLUMNS, MOVEMENTS
-
-SAFE_LINES: Final = 9_000
-"""So many lines at the cap of 10^15 minor units each still sum up within 64 bits."""
-
-MOVEMENT_WIDTH: Final = len(COLUMNS[MOVEMENTS])
+from .batch import ResolveRecords, Shape, UpsertRows
 
 
 class Statement(NamedTuple):
@@ -37,8 +30,8 @@ class MovementRows(Protocol):
 class Dialect(Protocol):
     """The statements of one database; ``table`` is the view's table in its generation."""
 
-    def movements(self, moved: Sequence[Moved]) -> MovementRows:
-        """Bind the movements of one commit or several."""
+    def movements(self, flat: list[Any]) -> MovementRows:
+        """Bind the movements of one commit or several, as ``flat_movements`` gives them."""
 
     def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:
         """Make rows, or change those that are there."""
@@ -66,28 +59,3 @@ def on_conflict(table: str, shape: Shape) -> str:
     changed += [f"{column} = {table}.{column} + excluded.{column}" for column in shape.add]
     action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
     return f"ON CONFLICT ({', '.join(KEYS[shape.table])}) DO {action}"
-
-
-def flat_movements(moved: Sequence[Moved]) -> list[Any]:
-    """The values of movements' rows, one row after the other, in the order of the columns."""
-    flat: list[Any] = []
-    extend = flat.extend
-    dates: dict[dt.date, str] = {}
-    for number, movements in moved:
-        for movement, sums in movements.items():
-            book, account, currency, exponent, posting, effective = movement
-            post = dates.get(posting) or dates.setdefault(posting, posting.isoformat())
-            effect = dates.get(effective) or dates.setdefault(effective, effective.isoformat())
-            if sums[2] <= SAFE_LINES:
-                extend((number, book, account, currency, exponent, post, effect, *sums))
-                continue
-            for part in _parts(sums):
-                extend((number, book, account, currency, exponent, post, effect, *part))
-    return flat
-
-
-def _parts(sums: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Sums that may not fit 64 bits, as several that do."""
-    count = -(-sums[2] // SAFE_LINES)
-    for part in range(count):
-        yield tuple(amount * (part + 1) // count - amount * part // count for amount in sums)

@@ -11,6 +11,7 @@ from ...projections.changes import Changes, Released, Resolved
 from ..dialect import Commit
 from ..driver import driver_cursor
 from .batch import Batch, ResolveRecords, Step, UpsertRows
+from .movement_rows import flat_movements
 from .postgresql import PostgreSQLViews
 from .sqlite import SQLiteViews
 from .statements import Dialect, MovementRows, Statement
@@ -36,7 +37,7 @@ def prepare(dialect: str, changes: Changes) -> Prepared:
         dialect: the name SQLAlchemy gives the database.
         changes: of one commit.
     """
-    return Prepared(changes, _DIALECTS[dialect].movements([(0, changes.movements)]))
+    return Prepared(changes, _DIALECTS[dialect].movements(flat_movements(0, changes.movements)))
 
 
 def write(
@@ -51,9 +52,9 @@ def write(
 
 def write_batch(connection: sa.Connection, tables: ViewTables, batch: Batch) -> None:
     """Write what many commits change; the batch is empty afterwards."""
-    movements = _DIALECTS[connection.dialect.name].movements(batch.moved)
+    movements = _DIALECTS[connection.dialect.name].movements(batch.movements)
     _write(connection, tables, batch.finish(), movements)
-    batch.moved.clear()
+    batch.movements = []
 
 
 def _write(

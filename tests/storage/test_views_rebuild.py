@@ -113,10 +113,10 @@ def test_any_history(tmp_path_factory: pytest.TempPathFactory, history: History)
 
 
 @contextmanager
-def appending(url: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that appends, which has begun to when this is entered."""
+def beside(module: str, url: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which has begun with its work when this is entered."""
     process = forking.start(
-        [sys.executable, "-m", "tests.storage.appender", url],
+        [sys.executable, "-m", f"tests.storage.{module}", url],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -130,15 +130,49 @@ def appending(url: str) -> Iterator[subprocess.Popen[str]]:
     assert process.returncode == 0
 
 
+def more(store: Store, appender: subprocess.Popen[str], done: int) -> int:
+    """Wait until something is appended behind a commit; the number of the last one then."""
+    while (number := store.log.head().number) <= done:
+        assert appender.stdout.readline(), "the appender ended"
+    return number
+
+
+def shown(reader: subprocess.Popen[str], generation: int, number: int) -> None:
+    """Wait until the reader has found a commit in the views, in this generation or a later one."""
+    seen = (0, 0)
+    while seen[0] < generation or seen[1] < number:
+        line = reader.stdout.readline()
+        assert line, "the reader ended"
+        seen = tuple(map(int, line.split()))
+
+
 def test_rebuilds_while_another_process_appends_lose_nothing(store: Store):
     append(store, sample_history(chunks=5, size=200).commits)
-    with appending(store.url) as process:
+    with beside("appender", store.url) as appender:
         for _ in range(3):
             done = store.log.head().number
             rebuild(store.log)
-            while store.log.head().number <= done:
-                assert process.stdout.readline(), "the appender ended"
+            more(store, appender, done)
     assert generations(store)[0] == 4
+    assert_views_agree(store.url)
+
+
+def test_live_views_serve_while_they_are_rebuilt_and_the_swap_loses_nothing(store: Store):
+    append(store, sample_history(chunks=25, size=1000).commits)
+    with beside("appender", store.url) as appender, beside("reader", store.url) as reader:
+        for live in (1, 2):
+            served = 0
+
+            def meanwhile(done: int, total: int, live: int = live) -> None:
+                """Behind each batch: what is appended now is read at once, in the live views."""
+                nonlocal served
+                served += generations(store)[0] == live
+                shown(reader, live, more(store, appender, store.log.head().number))
+
+            rebuild(store.log, meanwhile, patience_seconds=0)
+            assert served >= 3
+            shown(reader, live + 1, more(store, appender, store.log.head().number))
+    assert generations(store)[0] == 3
     assert_views_agree(store.url)
 
 

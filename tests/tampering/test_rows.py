@@ -268,3 +268,16 @@ def test_what_is_read_since_a_checkpoint_is_what_came_after_it(store: Store):
     with attacking(store) as attacker:
         attacker.change_commit(4, merkle_root=bytes(32))
     assert found(store, since=checkpoint).problems[0].commit == 4
+
+
+def test_scenario_30_changes_are_found_far_behind_one_another(store: Store):
+    for number in range(3):
+        names = [f"many/{number}-{place}" for place in range(4_000)]
+        store.log.append(NewEvents(names, [1] * 4_000, ["t"] * 4_000, [b"{}"] * 4_000))
+    verification = found(store)
+    assert (verification.total, verification.events) == (0, 12_048), told(verification)
+    with attacking(store) as attacker:
+        attacker.change(6_000, state=b"{ }")
+        attacker.change(12_000, stream="many/2\x1f3951")
+    commits = {each.commit for each in found(store).problems}
+    assert commits == {12, 13}
