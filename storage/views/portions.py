@@ -152,13 +152,16 @@ class Portion:
             yield number, Postings(number, count, posted.next(length), taken_back.next(length_back))
 
     def _single(self) -> Iterator[tuple[int, Recorded]]:
-        for position, stream, version, topic, state in sorted(_OTHERS.decode(self._others or "[]")):
-            event = event_at(position, topic, bytes.fromhex(state))
-            yield position, Recorded(stream, version, event)
+        for row in sorted(_OTHERS.decode(self._others or "[]")):
+            position, stream, version, topic, kind, state = row
+            stored: Any = bytes.fromhex(state) if kind == _BYTES else state
+            yield position, Recorded(stream, version, event_at(position, topic, stored))
 
 
 _PARTS: Final = msgspec.json.Decoder(list[tuple[int, int, int | None, int | None]])
-_OTHERS: Final = msgspec.json.Decoder(list[tuple[int, str, int, str, str]])
+_OTHERS: Final = msgspec.json.Decoder(list[tuple[int, str, int, str, str, str]])
+_BYTES: Final = "blob"
+"""What SQLite calls bytes; it lets anything else stand in their place."""
 
 
 class _Cut:
@@ -242,15 +245,13 @@ def _others(
 ) -> sa.Select[tuple[Any]]:
     """Events that are no postings, with their positions."""
     events = log.events.c
-    hexadecimal = (
-        sa.func.hex(events.state)
-        if connection.dialect.name == "sqlite"
-        else sa.func.encode(events.state, "hex")
-    )
+    state: tuple[sa.ColumnElement[Any], ...]
+    if connection.dialect.name == "sqlite":
+        state = (sa.func.typeof(events.state), sa.func.hex(events.state))
+    else:
+        state = (sa.literal(_BYTES, sa.Text), sa.func.encode(events.state, "hex"))
     return sa.select(
-        _listed(
-            connection, events.position, events.stream, events.version, events.topic, hexadecimal
-        )
+        _listed(connection, events.position, events.stream, events.version, events.topic, *state)
     ).where(events.position.between(first, last), events.topic.not_in(_APART))
 
 
