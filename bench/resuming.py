@@ -75,7 +75,8 @@ def _once(database: str, url: str, source: Path, records: int) -> Resumption:
     _wait(reader, _HEAD, 0, int(records * KILLED_AT), first)
     for process in (first.pid, *children_of(first.pid)):
         os.kill(process, signal.SIGKILL)
-    first.wait()
+    if first.wait() == 0:
+        raise BenchError(f"the run was over before it could be killed: {records} are too few")
     head, killed_after = _count(reader, _HEAD, 0), _count(reader, _RECORDS, 0)
     began = time.perf_counter()
     second = _start(command)
@@ -107,8 +108,11 @@ def _wait(
 ) -> None:
     """Watch the store as any other reader would, until the process has got there."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while _count(reader, statement, after) < least:
-        if process.poll() not in (None, 0) or time.monotonic() > deadline:
+    while True:
+        is_over = process.poll() is not None or time.monotonic() > deadline
+        if _count(reader, statement, after) >= least:
+            return
+        if is_over:
             process.kill()
             raise BenchError(f"the run did not get there:\n{process.communicate()[1][-4000:]}")
         time.sleep(_POLL_SECONDS)
