@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,13 +23,26 @@ def driver_cursor(connection: sa.Connection, doing: str) -> Iterator[Any]:
     """
     driver = connection.dialect.loaded_dbapi
     own: Any = connection.connection.driver_connection
+    in_one_go = _pipeline(own) if connection.dialect.name == "postgresql" else nullcontext()
     try:
-        with (
-            own.pipeline() if connection.dialect.name == "postgresql" else nullcontext(),
-            closing(own.cursor()) as cursor,
-        ):
+        with in_one_go, closing(own.cursor()) as cursor:
             yield cursor
     except driver.Error as error:
         raise sa.exc.DBAPIError.instance(
             f"({doing})", None, error, driver.Error, dialect=connection.dialect
         ) from error
+
+
+@contextmanager
+def _pipeline(connection: Any) -> Iterator[None]:
+    """The pipeline mode of psycopg, which complains at its end of nothing but the first error.
+
+    Those behind it fail because it did, and psycopg warns of each that it meets at the end.
+    """
+    with connection.pipeline() as pipeline:
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                pipeline.sync()
+            raise

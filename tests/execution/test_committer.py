@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import event
+import sqlalchemy as sa
 
 from storno import Entry, Store, Tolerance, credit, debit, iterable, job
 from storno.domain.errors import (
@@ -22,7 +22,9 @@ from storno.domain.errors import (
 )
 from storno.domain.events import Counts
 from storno.domain.money import MAX_MINOR_UNITS
+from storno.domain.seal import NewEvents
 from storno.execution import committer
+from storno.storage.log import Commit
 
 from ..crashes.narrow import limit_files
 from ..crashes.project import until
@@ -38,17 +40,19 @@ pytestmark = pytest.mark.usefixtures("nobody_stays")
 
 
 @contextmanager
-def commits_here(store: Store) -> Iterator[list[str]]:
-    """Notes the commits of events that this very process makes."""
-    noted: list[str] = []
+def commits_here(store: Store) -> Iterator[list[Commit]]:
+    """Notes the commits of events that this very process makes, or tries to."""
+    noted: list[Commit] = []
+    database = store.log._database
+    insert = database.insert
 
-    def look(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        if "INSERT INTO commits" in statement:
-            noted.append(statement)
+    def noting(connection: sa.Connection, commit: Commit, events: NewEvents) -> None:
+        noted.append(commit)
+        insert(connection, commit, events)
 
-    event.listen(store.engine, "before_cursor_execute", look)
-    yield noted
-    event.remove(store.engine, "before_cursor_execute", look)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "insert", noting)
+        yield noted
 
 
 # What a run writes.
@@ -244,7 +248,7 @@ def test_a_run_that_is_over_sooner(sqlite_lab: Lab, monkeypatch: pytest.MonkeyPa
 
     def stop(payment: Payment) -> None:
         if ordinal_of(payment) == 15:
-            seen.extend(psutil.Process().children())
+            seen.extend(writers())
             seen[-1].suspend()
 
     result = sqlite_lab.run(paying(payments(35), stop, chunk_size=CHUNK))

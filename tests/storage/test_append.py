@@ -57,12 +57,15 @@ def test_a_commit_holds_at_least_one_event(log: EventLog) -> None:
         append(log, [])
 
 
-def test_a_taken_version_is_a_conflict_that_writes_nothing(log: EventLog) -> None:
+def test_a_taken_version_is_a_conflict_that_writes_nothing(
+    log: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
     append(log, [event("run/a/1"), event("run/a/1", 2)])
     before = whole_log(log), log.commits()
     with pytest.raises(StreamConflictError, match="run/a/1"):
         append(log, [event("run/a/2"), event("run/a/1", 2)])
     assert (whole_log(log), log.commits()) == before
+    assert not caplog.records, "the driver has nothing to add to the error"
 
 
 def test_a_conflict_within_one_commit_is_one_too(log: EventLog) -> None:
