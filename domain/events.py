@@ -160,7 +160,8 @@ class ChunkCompleted(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     ``digest`` is the SHA-256 of the input between the offsets, ``position`` how far the source has
     been read (in the unit of its size), ``totals`` the minor units debited per currency,
-    ``controls`` what the job's control totals have summed in this chunk.
+    ``controls`` what the job's control totals have summed in this chunk, ``kept`` the ordinals of
+    records that count as failed or discarded because their dead letters stay as a person left them.
     """
 
     TOPIC: ClassVar[str] = "storno.ChunkCompleted.v1"
@@ -174,6 +175,7 @@ class ChunkCompleted(Event, frozen=True, kw_only=True, omit_defaults=True):
     totals: dict[str, int] = {}
     controls: dict[str, str] = {}
     skipped_keys: tuple[str, ...] = ()
+    kept: tuple[int, ...] = ()
 
 
 class ChunkFailed(Event, frozen=True, kw_only=True, omit_defaults=True):

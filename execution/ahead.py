@@ -13,6 +13,7 @@ from .decide import Decided, against
 from .flights import Flights
 from .plan import Item
 from .preparation import Optimistic, Prepared
+from .settled import settled
 from .troubles import Trouble
 
 Step = Prepared | Optimistic | Trouble
@@ -150,6 +151,7 @@ class Ahead(Attempt):
         assert outcomes is not None, "jobs that only post are worked on before"
         states = retrying.store_call(lambda: self.journal.records(drawn.streams))
         self._keys_known = bool(states)
+        drawn.settled = settled(self.journal, drawn) if states else {}
         return against(drawn, states, lambda index, _: outcomes[index])
 
     def conflicted(self) -> None:

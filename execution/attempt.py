@@ -158,6 +158,7 @@ class Attempt(ABC):
             totals=decided.totals,
             controls=prepared.controls,
             skipped_keys=tuple(decided.skipped_keys),
+            kept=tuple(decided.kept),
         )
         total = self.tally.counts + counts
         totals = self.tally.with_totals(decided.totals)

@@ -29,6 +29,7 @@ from .isolation import ProcessDiedError
 from .plan import Item
 from .preparation import Prepared, Preparer
 from .sealing import seal
+from .settled import settled
 from .troubles import RefusedRowsError, Trouble, with_retries
 from .work import Outcome, TransientError
 
@@ -155,7 +156,7 @@ class Careful(Attempt):
         drawn, preparer = prepared.drawn, self.set.preparer
         for index, record in enumerate(drawn.records):
             state = states.get(drawn.streams[index], NEW)
-            if record is None or state.posting is not None:
+            if record is None or state.posting is not None or index in drawn.settled:
                 continue
             if preparer.context is not None:
                 preparer.context.about(drawn.keys[index], state.postings + 1)
@@ -217,6 +218,7 @@ class Careful(Attempt):
     def _announced(self, prepared: Prepared) -> dict[str, RecordState]:
         """Where the chunk's records stand, once it is written down which are attempted."""
         drawn = prepared.drawn
+        drawn.settled = settled(self.journal, drawn)
         for _ in range(COMMIT_TRIES):
             states = retrying.store_call(lambda: self.journal.records(drawn.streams))
             if not self.job.effect:

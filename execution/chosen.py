@@ -80,6 +80,7 @@ class Chosen(Careful):
             digest=prepared.digest,
             totals=decided.totals,
             skipped_keys=tuple(decided.skipped_keys),
+            kept=tuple(decided.kept),
         )
         claim = item.claim(self.state.attempt, self.set.worker, self.job.lease_seconds)
         proof = Recorded(chunk.stream, 2, completed)

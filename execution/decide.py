@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +36,7 @@ class Decided:
         skipped_keys: posted before with the same content.
         totals: currency to minor units debited.
         months: what is posted to.
+        kept: the ordinals of failed and discarded records whose dead letters stay as they are.
     """
 
     counts: Counts
@@ -44,6 +45,7 @@ class Decided:
     skipped_keys: list[str] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
     months: frozenset[Month] = frozenset()
+    kept: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -100,18 +102,20 @@ def against(
     """
     current = dict(states)
     decided = Decided(Counts())
-    succeeded = skipped = failed = read = 0
+    counted: Counter[str] = Counter()
     for index, stream in enumerate(drawn.streams):
-        if read and is_full():
+        if counted and is_full():
             break
-        read += 1
+        if index in drawn.settled:
+            counted[_keep(drawn, index, decided)] += 1
+            continue
         state = current.get(stream, NEW)
         stands = _standing(drawn, index, state)
         if stands is Standing.POSTED_HERE:
-            succeeded += 1
+            counted["succeeded"] += 1
             continue
         if stands is Standing.POSTED_ELSEWHERE:
-            skipped += 1
+            counted["skipped"] += 1
             decided.skipped_keys.append(drawn.keys[index])
             continue
         if stands is Standing.CONFLICT:
@@ -120,11 +124,10 @@ def against(
             event = _in_doubt(drawn, index, state)
         else:
             event = outcome(index, state.postings + 1)
-        succeeded += isinstance(event, RecordSucceeded)
-        failed += isinstance(event, RecordFailed)
+        counted["succeeded" if isinstance(event, RecordSucceeded) else "failed"] += 1
         decided.events.append(Recorded(stream, state.version + 1, event))
         current[stream] = evolve(state, event)
-    decided.counts = Counts(read=read, succeeded=succeeded, skipped=skipped, failed=failed)
+    decided.counts = Counts(read=counted.total(), **counted)
     movements: dict[Movement, list[int]] = {}
     ledger.fold(
         movements,
@@ -135,12 +138,22 @@ def against(
     return decided
 
 
+def _keep(drawn: Drawn, index: int, decided: Decided) -> str:
+    """Leave a record as somebody settled it."""
+    outcome, key = drawn.settled[index]
+    if outcome in ("failed", "discarded"):
+        decided.kept.append(drawn.ordinal(index))
+    elif outcome == "skipped":
+        decided.skipped_keys.append(key or drawn.keys[index])
+    return outcome
+
+
 def may_be_posted(drawn: Drawn, states: Mapping[str, RecordState]) -> list[int]:
     """The indexes of valid records whose keys are free, the first of each repeated key."""
     seen: set[str] = set()
     free = []
     for index, stream in enumerate(drawn.streams):
-        if drawn.records[index] is None or stream in seen:
+        if drawn.records[index] is None or index in drawn.settled or stream in seen:
             continue
         if _standing(drawn, index, states.get(stream, NEW)) is Standing.FREE:
             seen.add(stream)

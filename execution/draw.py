@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from pydantic import ValidationError
@@ -33,6 +33,17 @@ CUT = " ... and {} more characters"
 """What stands for the rest."""
 
 
+class Kept(NamedTuple):
+    """What a record counts as without anything being written for it.
+
+    Attributes:
+        key: the one it was skipped under.
+    """
+
+    outcome: Literal["succeeded", "skipped", "failed", "discarded"]
+    key: str | None = None
+
+
 @dataclass(slots=True)
 class Drawn:
     """A chunk's records, aligned by index: each has a stream, and a record or a failure.
@@ -50,6 +61,7 @@ class Drawn:
         partition: of the input, whatever the chunk is called.
         hashed_keys: index to key, where the stream's name cannot hold it.
         sealing: of their personal fields; None where there are none.
+        settled: index to what stands, where somebody has seen to the record's dead letter.
     """
 
     chunk: ChunkId
@@ -65,6 +77,7 @@ class Drawn:
     partition: str = ""
     hashed_keys: dict[int, str] = field(default_factory=dict)
     sealing: Sealing | None = None
+    settled: Mapping[int, Kept] = field(default_factory=dict)
 
     def ordinal(self, index: int) -> int:
         """The record's number in its partition."""

@@ -5,6 +5,7 @@ A job that calls out or writes rows is not called: its records are only validate
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,6 +18,7 @@ from .decide import against
 from .draw import Drawn
 from .plan import Item
 from .preparation import Prepared
+from .settled import settled
 from .tally import Tally
 from .work import TransientError
 
@@ -75,11 +77,14 @@ def _next(item: Item, prepared: Prepared) -> Item:
 
 def _add(setting: Setting, prepared: Prepared, tried: TriedOut) -> None:
     drawn, outcomes, tally = prepared.drawn, prepared.outcomes, tried.tally
+    drawn.settled = settled(setting.journal, drawn)
     if outcomes is None:
-        failed = len(drawn.failures)
-        _name(tried, drawn, drawn.failures.values())
-        counts = Counts(read=prepared.read, succeeded=prepared.read - failed, failed=failed)
-        tally.add(counts, {}, prepared.controls)
+        failures = [each for at, each in drawn.failures.items() if at not in drawn.settled]
+        _name(tried, drawn, failures)
+        counted = Counter[str](kept.outcome for kept in drawn.settled.values())
+        counted["failed"] += len(failures)
+        counted["succeeded"] += prepared.read - counted.total()
+        tally.add(Counts(read=prepared.read, **counted), {}, prepared.controls)
     else:
         states = setting.journal.records(drawn.streams)
         decided = against(drawn, states, lambda index, _: outcomes[index])

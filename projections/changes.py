@@ -57,13 +57,13 @@ class Upsert(msgspec.Struct, tag=True):
 
 
 class Resolved(msgspec.Struct, frozen=True, tag=True):
-    """Dead letters of these records are settled, except those that failed in this commit."""
+    """Dead letters of these records are settled, except those of some."""
 
     run: str
     partition: str
     first_ordinal: int
     last_ordinal: int
-    still_failed: frozenset[int]
+    except_for: frozenset[int]
 
 
 class Released(msgspec.Struct, frozen=True, tag=True):
@@ -138,7 +138,7 @@ def _resolve(rows: Iterable[Row], change: Resolved) -> None:
             row["run"] == change.run
             and row["partition"] == change.partition
             and change.first_ordinal <= row["ordinal"] <= change.last_ordinal
-            and row["ordinal"] not in change.still_failed
+            and row["ordinal"] not in change.except_for
         ):
             row["state"] = "resolved"
 

@@ -39,6 +39,11 @@ def is_keyed_partition(partition: str) -> bool:
     return partition.startswith(KEYED)
 
 
+def is_retried_partition(partition: str) -> bool:
+    """Whether a chunk tried dead letters again, in the run's totals or outside them."""
+    return partition.startswith((RETRIED, KEYED + RETRIED))
+
+
 def is_of_input(partition: str) -> bool:
     """Whether a chunk is a stretch of the run's input."""
     return not partition.startswith((KEYED, RETRIED, REVERSED))
@@ -137,7 +142,10 @@ def fold_reversed(changes: Changes, event: RecordReversed) -> None:
 def fold_chunk(
     changes: Changes, chunk: ChunkId, event: ChunkCompleted, failed: frozenset[int]
 ) -> None:
-    """A chunk that worked on records anew settles the dead letters of those that went through."""
+    """A chunk that worked on records anew settles the dead letters of those that went through.
+
+    Those that it kept as a person had left them stay so.
+    """
     if event.attempt == 1 or not is_of_input(chunk.partition) or not event.counts.read:
         return
     changes.rows.append(
@@ -146,7 +154,7 @@ def fold_chunk(
             chunk.partition,
             event.first_ordinal,
             event.first_ordinal + event.counts.read - 1,
-            failed,
+            failed.union(event.kept),
         )
     )
 

@@ -22,7 +22,7 @@ from ...domain.events import (
 from ...domain.ids import unescape
 from ...domain.period import Period
 from ...domain.reversal import ReversalApproved, ReversalRequested, ReversalStarted
-from ...projections.dead_letters import KEYED, RETRIED
+from ...projections.dead_letters import is_retried_partition
 from ..schema import log_tables
 from ..store import Store
 from .events import RecordedEvent, stream_events
@@ -139,7 +139,7 @@ class Responsible:
         if (act := act_of(event)) is not None:
             return Attempt(act.actor.name, act.reason or "")
         run = f"{stream.split('/')[1]}/{event.run}"
-        if event.chunk.startswith((RETRIED, KEYED + RETRIED)):
+        if is_retried_partition(event.chunk):
             retried = self._retries(f"chunk/{run}/{event.chunk}")
             if retried is not None:
                 return retried

@@ -31,6 +31,7 @@ class DeadLetterPlace:
     state: str
     error: str
     stream: str
+    moved_to: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class Batch:
 
     def _resolve(self, change: Resolved) -> None:
         self._hand_out("dead_letters")
-        if change.first_ordinal == change.last_ordinal and not change.still_failed:
+        if change.first_ordinal == change.last_ordinal and not change.except_for:
             place = (change.run, change.partition)
             self._resolving.setdefault(place, []).append(change.first_ordinal)
         else:

@@ -70,12 +70,12 @@ class PostgreSQLViews(Dialect):
 
     @override
     def resolve(self, table: str, step: Resolved) -> Statement:
-        failed = array(sorted(step.still_failed), Kind.NUMBER)
+        spared = array(sorted(step.except_for), Kind.NUMBER)
         return Statement(
             f"UPDATE {table} SET state = 'resolved' WHERE run = %s AND partition = %s "
             "AND ordinal BETWEEN %s AND %s "
             "AND ordinal <> ALL (%s::bigint[])",
-            (step.run, step.partition, step.first_ordinal, step.last_ordinal, failed),
+            (step.run, step.partition, step.first_ordinal, step.last_ordinal, spared),
         )
 
     @override

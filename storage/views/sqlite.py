@@ -59,12 +59,12 @@ class SQLiteViews(Dialect):
 
     @override
     def resolve(self, table: str, step: Resolved) -> Statement:
-        failed = json.dumps(sorted(step.still_failed))
+        spared = json.dumps(sorted(step.except_for))
         return Statement(
             f"UPDATE {table} SET state = 'resolved' WHERE run = ? AND partition = ? "
             "AND ordinal BETWEEN ? AND ? "
             "AND ordinal NOT IN (SELECT value FROM json_each(?))",
-            (step.run, step.partition, step.first_ordinal, step.last_ordinal, failed),
+            (step.run, step.partition, step.first_ordinal, step.last_ordinal, spared),
         )
 
     @override

@@ -64,6 +64,7 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "parameters": st.dictionaries(NAMES, JSON, max_size=3),
     "source": st.dictionaries(NAMES, JSON, max_size=3),
     "skipped_keys": st.lists(TEXTS, max_size=3).map(tuple),
+    "kept": st.lists(NUMBERS, max_size=3).map(tuple),
     "record": RAW,
     "payload": RAW,
     "output": st.just(NO_OUTPUT) | RAW,

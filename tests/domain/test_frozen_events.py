@@ -145,6 +145,14 @@ EVENTS_MEANT: list[Event] = [
         skipped_keys=("INV-9",),
     ),
     ChunkCompleted(attempt=1, first_offset={}, next_offset={}, first_ordinal=0, counts=Counts()),
+    ChunkCompleted(
+        attempt=3,
+        first_offset={},
+        next_offset={},
+        first_ordinal=0,
+        counts=Counts(read=3, failed=1, discarded=2),
+        kept=(0, 1, 2),
+    ),
     ChunkFailed(
         attempt=2,
         first_offset={"index": 3000},

@@ -115,12 +115,27 @@ class World:
     def _work_on(self, name: str, ordinal: int) -> str:
         run = self.runs[name]
         item = run.items[ordinal]
+        if (kept := self._kept(name, ordinal)) is not None:
+            return kept
         outcome, error = self._post(name, ordinal, item, run.chunks)
         if outcome == "failed":
             run.letters[ordinal] = Letter("open", error, item, item.key)
         elif ordinal in run.letters:
             run.letters[ordinal].state = "resolved"
         return outcome
+
+    def _kept(self, name: str, ordinal: int) -> str | None:
+        """What a record counts as whose dead letter somebody has seen to; None where it is new."""
+        letter = self.runs[name].letters.get(ordinal)
+        if letter is None or letter.state == "open":
+            return None
+        if letter.state != "resolved":
+            return {"discarded": "discarded", "corrected": "failed"}[letter.state]
+        posting = self.lives[letter.item.key][-1]
+        if not posting.stands:
+            return None
+        here = (posting.run, posting.ordinal) == (name, ordinal)
+        return "succeeded" if here else "skipped" if posting.item == letter.item else None
 
     def _post(self, name: str, ordinal: int, item: Item, chunk: int | None) -> tuple[str, str]:
         """What a record comes to, and its error."""
