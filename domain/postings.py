@@ -37,13 +37,15 @@ class TakenBack(msgspec.Struct, frozen=True, gc=False):
     entries: tuple[PostedEntry, ...] = ()
 
 
+NO_STATES: Final = b"[]"
+
 _POSTINGS: Final = msgspec.json.Decoder(list[Posting])
 _TAKEN_BACK: Final = msgspec.json.Decoder(list[TakenBack])
 _STATES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Postings(msgspec.Struct, frozen=True):
-    """The stored states of a commit's postings, in no order, joined by commas.
+    """The stored states of a commit's postings, in no order, as lists in JSON.
 
     Attributes:
         commit: its number, for the message where they cannot be read.
@@ -54,8 +56,8 @@ class Postings(msgspec.Struct, frozen=True):
 
     commit: int
     count: int = 0
-    posted: bytes = b""
-    taken_back: bytes = b""
+    posted: bytes | memoryview = NO_STATES
+    taken_back: bytes | memoryview = NO_STATES
 
     def entries(self) -> tuple[list[Posting], list[TakenBack]]:
         """What moves the ledger.
@@ -64,8 +66,8 @@ class Postings(msgspec.Struct, frozen=True):
             ChangedLogError: a state cannot be read.
         """
         try:
-            posted = _POSTINGS.decode(b"[%b]" % self.posted)
-            taken_back = _TAKEN_BACK.decode(b"[%b]" % self.taken_back)
+            posted = _POSTINGS.decode(self.posted)
+            taken_back = _TAKEN_BACK.decode(self.taken_back)
         except msgspec.DecodeError as error:
             raise self._unreadable(str(error)) from None
         if (found := len(posted) + len(taken_back)) != self.count:
@@ -89,5 +91,5 @@ class Postings(msgspec.Struct, frozen=True):
         )
 
 
-def _states(joined: bytes) -> list[bytes]:
-    return [bytes(state) for state in _STATES.decode(b"[%b]" % joined)]
+def _states(listed: bytes | memoryview) -> list[bytes]:
+    return [bytes(state) for state in _STATES.decode(listed)]

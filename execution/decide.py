@@ -19,7 +19,7 @@ from ..domain.record import (
     standing,
 )
 from ..projections import ledger
-from ..projections.changes import Movement, Recorded
+from ..projections.changes import Movements, Recorded
 from .draw import Drawn
 from .sealing import Bulk
 from .work import Outcome
@@ -128,7 +128,7 @@ def against(
         decided.events.append(Recorded(stream, state.version + 1, event))
         current[stream] = evolve(state, event)
     decided.counts = Counts(read=counted.total(), **counted)
-    movements: dict[Movement, list[int]] = {}
+    movements: Movements = {}
     ledger.fold(
         movements,
         [each.event for each in decided.events if isinstance(each.event, RecordSucceeded)],
@@ -193,9 +193,9 @@ def _in_doubt(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
     )
 
 
-def totals(movements: Mapping[Movement, Sequence[int]]) -> dict[str, int]:
+def totals(movements: Movements) -> dict[str, int]:
     """Currency to minor units debited."""
-    sums: defaultdict[str, int] = defaultdict(int)
-    for (_, _, currency, _, _, _), (debit, _, _) in movements.items():
-        sums[currency] += debit
-    return dict(sums)
+    debited: defaultdict[str, int] = defaultdict(int)
+    for (_, currency, _, _, _), accounts in movements.items():
+        debited[currency] += sum(sums[0] for sums in accounts.values())
+    return dict(debited)

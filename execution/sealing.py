@@ -11,7 +11,7 @@ from ..domain.codec import encode
 from ..domain.events import RecordReversed, RecordSucceeded
 from ..domain.seal import NewEvents
 from ..projections import ledger
-from ..projections.changes import Changes, Movement, Recorded
+from ..projections.changes import Changes, Movements, Recorded
 from ..projections.project import project
 
 
@@ -38,7 +38,7 @@ class Bulk:
     streams: list[str] = field(default_factory=list)
     states: list[bytes] = field(default_factory=list)
     versions: list[int] | None = None
-    movements: dict[Movement, list[int]] = field(default_factory=dict)
+    movements: Movements = field(default_factory=dict)
 
     def add(
         self, streams: Sequence[str], events: Sequence[RecordSucceeded] | Sequence[RecordReversed]

@@ -29,11 +29,14 @@ class Recorded(NamedTuple):
     event: Event
 
 
-Movement = tuple[str, str, str, int, dt.date, dt.date]
-"""Book, account, currency, its exponent, posting date, effective date: what a sum is kept for.
+Heading = tuple[str, str, int, dt.date, dt.date]
+"""Book, currency, its exponent, posting date, effective date: what many lines of a commit share."""
 
-A plain tuple, because there is one for every line of every record.
-"""
+Movements = dict[Heading, dict[str, list[int]]]
+"""Heading to account to [debit, credit] in minor units and the number of lines."""
+
+Movement = tuple[str, str, str, int, dt.date, dt.date]
+"""Book, account, currency, its exponent, posting date, effective date: what a sum is kept for."""
 
 
 class Upsert(msgspec.Struct, tag=True):
@@ -91,8 +94,7 @@ class Changes(msgspec.Struct):
     """Everything that one commit changes, in order."""
 
     rows: list[Change] = []
-    movements: dict[Movement, list[int]] = {}
-    """Movement to [debit, credit] in minor units and the number of lines."""
+    movements: Movements = {}
 
 
 @dataclass(slots=True)
@@ -119,7 +121,9 @@ def apply(tables: Tables, changes: Changes, number: int, recorded_at: int) -> No
             case Released():
                 _release(tables.rows["checkpoint"].values(), change)
     tables.movements.extend(
-        (number, movement, tuple(sums)) for movement, sums in changes.movements.items()
+        (number, (book, account, currency, exponent, posting, effective), tuple(sums))
+        for (book, currency, exponent, posting, effective), accounts in changes.movements.items()
+        for account, sums in accounts.items()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..domain.events import (
     ChunkCompleted,
@@ -21,15 +21,15 @@ from ..domain.events import (
 from ..domain.ids import ChunkId, RunId
 from ..domain.postings import Postings
 from . import checkpoint, dead_letters, ledger, monitoring, periods, reversals
-from .changes import Changes, Movement, Recorded
+from .changes import Changes, Movements, Recorded
 
 
-def project(events: Sequence[Recorded], movements: Mapping[Movement, list[int]] = {}) -> Changes:
+def project(events: Sequence[Recorded], movements: Movements | None = None) -> Changes:
     """What a commit changes.
 
     Args:
         events: the commit's, in order; all of them, or all but its successes.
-        movements: what the successes move that were left out.
+        movements: what the successes move that were left out; not changed.
     """
     posted: list[RecordSucceeded] = []
     reversed_: list[RecordReversed] = []
@@ -42,9 +42,11 @@ def project(events: Sequence[Recorded], movements: Mapping[Movement, list[int]] 
             reversed_.append(event)
         else:
             others.append(recorded)
-    moved = dict(movements)
-    ledger.fold(moved, posted)
-    ledger.fold(moved, reversed_)
+    moved = movements or {}
+    if posted or reversed_:
+        moved = ledger.copied(moved)
+        ledger.fold(moved, posted)
+        ledger.fold(moved, reversed_)
     return _project(others, moved, posted, reversed_)
 
 
@@ -60,7 +62,7 @@ def project_apart(others: Sequence[Recorded], postings: Postings) -> Changes:
     Raises:
         StoreError: a posting cannot be read.
     """
-    moved: dict[Movement, list[int]] = {}
+    moved: Movements = {}
     posted, taken_back = postings.entries()
     ledger.fold(moved, posted)
     ledger.fold(moved, taken_back)
@@ -74,7 +76,7 @@ def project_apart(others: Sequence[Recorded], postings: Postings) -> Changes:
 
 def _project(
     others: Sequence[Recorded],
-    movements: dict[Movement, list[int]],
+    movements: Movements,
     posted: Sequence[RecordSucceeded],
     reversed_: Sequence[RecordReversed],
 ) -> Changes:

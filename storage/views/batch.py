@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ...projections.changes import Changes, Keyed, Released, Resolved, Row, Upsert
-from .movement_rows import flat_movements
+from .movement_rows import MovementValues
 
 NUL_SIGN: Final = "\u2400"
 
@@ -54,12 +54,12 @@ class Batch:
     """Gathers changes; ``finish`` hands out the steps that write them, in order.
 
     Attributes:
-        movements: the values of the movements' rows, one row after the other. What they were
-            summed up in is given up commit by commit: kept for a whole batch, it would have the
-            garbage collector look through it again and again, for a tenth of the time.
+        movements: the values of the movements' rows. What they were summed up in is given up
+            commit by commit: kept for a whole batch, it would have the garbage collector look
+            through it again and again, for a tenth of the time.
     """
 
-    movements: list[Any] = field(default_factory=list)
+    movements: MovementValues = field(default_factory=MovementValues)
     _steps: list[Step] = field(default_factory=list)
     _pending: dict[str, dict[Keyed, _Merged]] = field(default_factory=dict)
     _resolving: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Batch:
             recorded_at: its time, microseconds since 1970 UTC.
         """
         self.add_rows(changes, number, recorded_at)
-        self.movements += flat_movements(number, changes.movements)
+        self.movements.add(number, changes.movements)
 
     def add_rows(self, changes: Changes, number: int, recorded_at: int) -> None:
         """Gather what a commit changes, except its movements."""

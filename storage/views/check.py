@@ -18,6 +18,7 @@ from ..log import EventLog
 from .difference import MOST_DIFFERENCES, Difference
 from .generation import live_views
 from .movement_check import MovementSums, movement_differences
+from .movement_rows import MovementValues
 from .past import temporary_writes
 from .replay import Progress, Replay, head
 from .row_check import count_differing, first_differences
@@ -83,7 +84,7 @@ def _build(
     with closing(replay.batches(log.engine, until.number)) as batches:
         for batch in batches:
             sums.add(batch.movements)
-            batch.movements = []
+            batch.movements = MovementValues()
             write_batch(connection, tables, batch)
             if progress is not None:
                 progress(replay.position, until.position)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from ..schema import LogTables
 from .difference import MOST_DIFFERENCES, Difference, differences
-from .movement_rows import MOVEMENT_WIDTH
+from .movement_rows import MovementValues
 from .replay import Replay
 from .tables import COLUMNS, MOVEMENTS
 
@@ -45,9 +45,9 @@ class MovementSums:
         self._sums: defaultdict[int, int] = defaultdict(int)
         self._key = secrets.token_bytes(32)
 
-    def add(self, flat: list[Any]) -> None:
+    def add(self, movements: MovementValues) -> None:
         """Add what the events say."""
-        for row in _rows(flat):
+        for row in movements.rows():
             self._sums[row[0]] += self._digest(row)
 
     def take_away(self, connection: sa.Connection, live: sa.Table) -> None:
@@ -93,7 +93,7 @@ def _rebuilt(connection: sa.Connection, replay: Replay, number: int) -> list[Mov
     if not replay.seek(connection, number):
         return []
     batch = replay.next_batch(connection, most_commits=1)
-    return list(_rows(batch.movements)) if batch else []
+    return list(batch.movements.rows()) if batch else []
 
 
 def _of(key: MovementRow, rows: list[MovementRow]) -> Counter[MovementRow]:
@@ -109,8 +109,3 @@ def _without_equal(
 
 def _named(row: MovementRow | None) -> dict[str, Any] | None:
     return None if row is None else dict(zip(COLUMNS[MOVEMENTS], row, strict=True))
-
-
-def _rows(flat: list[Any]) -> Iterator[MovementRow]:
-    values = iter(flat)
-    return zip(*[values] * MOVEMENT_WIDTH, strict=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from typing_extensions import override
 
 from ...projections.changes import Released, Resolved
 from .batch import ResolveRecords, Shape, UpsertRows
-from .movement_rows import MOVEMENT_WIDTH
+from .movement_rows import MovementValues
 from .statements import Dialect, MovementRows, Statement, columns, on_conflict
 from .tables import COLUMNS, MOVEMENTS, Kind
 
@@ -24,12 +24,10 @@ from .tables import COLUMNS, MOVEMENTS, Kind
 class PostgreSQLMovements(MovementRows):
     """One array per column."""
 
-    def __init__(self, flat: list[Any]) -> None:
-        self._count = len(flat) // MOVEMENT_WIDTH
-        self._arrays = [
-            array(flat[place::MOVEMENT_WIDTH], kind)
-            for place, kind in enumerate(COLUMNS[MOVEMENTS].values())
-        ]
+    def __init__(self, values: MovementValues) -> None:
+        columns = values.columns()
+        self._count = len(columns[0])
+        self._arrays = list(map(array, columns, COLUMNS[MOVEMENTS].values()))
 
     @override
     def number(self, commit: int) -> None:
@@ -47,8 +45,8 @@ class PostgreSQLViews(Dialect):
     """Every statement's text depends on its shape alone, so that the server keeps it prepared."""
 
     @override
-    def movements(self, flat: list[Any]) -> MovementRows:
-        return PostgreSQLMovements(flat)
+    def movements(self, values: MovementValues) -> MovementRows:
+        return PostgreSQLMovements(values)
 
     @override
     def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:

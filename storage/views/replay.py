@@ -72,10 +72,10 @@ class Replay:
 
         Reads in transactions of its own: what was committed never changes.
         """
-        with ThreadPoolExecutor(1, "storno-replay") as ahead:
+        with engine.connect() as connection, ThreadPoolExecutor(1, "storno-replay") as ahead:
             before: Future[Portion] | None = None
             for commits in self._planned(engine, until):
-                reading = ahead.submit(self._read_apart, engine, commits)
+                reading = ahead.submit(self._read_apart, connection, commits)
                 if before is not None:
                     yield self._folded(before.result())
                 before = reading
@@ -93,9 +93,12 @@ class Replay:
             yield from portions(commits)
             after = commits[-1].number
 
-    def _read_apart(self, engine: sa.Engine, commits: Sequence[Stretch]) -> Portion:
-        with engine.connect() as connection:
+    def _read_apart(self, connection: sa.Connection, commits: Sequence[Stretch]) -> Portion:
+        try:
             return self._read(connection, commits)
+        finally:
+            # SQLite's write-ahead log grows behind whoever goes on seeing the store as it was.
+            connection.rollback()
 
     def _read(self, connection: sa.Connection, commits: Sequence[Stretch]) -> Portion:
         return read_portion(connection, self.log, commits, postings_only=self.movements_only)

@@ -13,31 +13,41 @@ from typing_extensions import override
 from ...projections.changes import Released, Resolved
 from ..sqlite import SLICES
 from .batch import ResolveRecords, UpsertRows
-from .movement_rows import MOVEMENT_WIDTH
+from .movement_rows import MOVEMENT_WIDTH, OWN_WIDTH, MovementValues
 from .statements import Dialect, MovementRows, Statement, columns, on_conflict
 
 
 class SQLiteMovements(MovementRows):
-    """The values of the rows, one after the other."""
+    """Rows that have much in common go by statements of their own.
 
-    def __init__(self, flat: list[Any]) -> None:
-        self._flat = flat
+    What they share is bound once, which leaves four values of ten to bind for each: an insert of
+    them takes two thirds of the time.
+    """
+
+    def __init__(self, values: MovementValues) -> None:
+        self._values = values
 
     @override
     def number(self, commit: int) -> None:
-        self._flat[::MOVEMENT_WIDTH] = [commit] * (len(self._flat) // MOVEMENT_WIDTH)
+        self._values.number(commit)
 
     @override
     def statements(self, table: str) -> Iterator[Statement]:
-        return _sliced(f"INSERT INTO {table}", MOVEMENT_WIDTH, self._flat, "")
+        for shared, values in self._values.groups:
+            start = 0
+            for size in _sizes(len(values) // OWN_WIDTH):
+                stop = start + size * OWN_WIDTH
+                yield Statement(_insert_group(table, size), (*shared, *values[start:stop]))
+                start = stop
+        yield from _sliced(f"INSERT INTO {table}", MOVEMENT_WIDTH, self._values.single, "")
 
 
 class SQLiteViews(Dialect):
     """Lists travel as one JSON array: the statement stays the same for any number."""
 
     @override
-    def movements(self, flat: list[Any]) -> MovementRows:
-        return SQLiteMovements(flat)
+    def movements(self, values: MovementValues) -> MovementRows:
+        return SQLiteMovements(values)
 
     @override
     def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:
@@ -95,3 +105,11 @@ def _sizes(rows: int) -> Iterator[int]:
 def _insert(insert: str, width: int, rows: int, end: str) -> str:
     row = f"({', '.join('?' * width)})"
     return f"{insert} VALUES {', '.join([row] * rows)} {end}"
+
+
+@lru_cache(maxsize=256)
+def _insert_group(table: str, rows: int) -> str:
+    """Parameters 1 to 6 are what the rows share: all but account, debit, credit and lines."""
+    own = (range(first, first + OWN_WIDTH) for first in range(7, 7 + rows * OWN_WIDTH, OWN_WIDTH))
+    values = (f"(?1, ?2, ?{a}, ?3, ?4, ?5, ?6, ?{d}, ?{c}, ?{n})" for a, d, c, n in own)
+    return f"INSERT INTO {table} VALUES {', '.join(values)}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from ...projections.changes import KEYS, Released, Resolved
 from .batch import ResolveRecords, Shape, UpsertRows
+from .movement_rows import MovementValues
 
 
 class Statement(NamedTuple):
@@ -30,8 +31,8 @@ class MovementRows(Protocol):
 class Dialect(Protocol):
     """The statements of one database; ``table`` is the view's table in its generation."""
 
-    def movements(self, flat: list[Any]) -> MovementRows:
-        """Bind the movements of one commit or several, as ``flat_movements`` gives them."""
+    def movements(self, values: MovementValues) -> MovementRows:
+        """Bind the movements of one commit or several."""
 
     def upsert(self, table: str, step: UpsertRows) -> Iterator[Statement]:
         """Make rows, or change those that are there."""

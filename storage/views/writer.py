@@ -11,7 +11,7 @@ from ...projections.changes import Changes, Released, Resolved
 from ..dialect import Commit
 from ..driver import driver_cursor
 from .batch import Batch, ResolveRecords, Step, UpsertRows
-from .movement_rows import flat_movements
+from .movement_rows import MovementValues
 from .postgresql import PostgreSQLViews
 from .sqlite import SQLiteViews
 from .statements import Dialect, MovementRows, Statement
@@ -37,7 +37,9 @@ def prepare(dialect: str, changes: Changes) -> Prepared:
         dialect: the name SQLAlchemy gives the database.
         changes: of one commit.
     """
-    return Prepared(changes, _DIALECTS[dialect].movements(flat_movements(0, changes.movements)))
+    values = MovementValues()
+    values.add(0, changes.movements)
+    return Prepared(changes, _DIALECTS[dialect].movements(values))
 
 
 def write(
@@ -54,7 +56,7 @@ def write_batch(connection: sa.Connection, tables: ViewTables, batch: Batch) -> 
     """Write what many commits change; the batch is empty afterwards."""
     movements = _DIALECTS[connection.dialect.name].movements(batch.movements)
     _write(connection, tables, batch.finish(), movements)
-    batch.movements = []
+    batch.movements = MovementValues()
 
 
 def _write(

@@ -305,7 +305,7 @@ def test_a_later_pass_that_posts_the_record_settles_its_dead_letter():
 
 
 def in_bulk(commit: list[Recorded]) -> tuple[list[Recorded], Postings]:
-    """A commit as a replay reads it: its postings joined, the other events one by one."""
+    """A commit as a replay reads it: its postings listed, the other events one by one."""
     states: dict[type, list[bytes]] = {RecordSucceeded: [], RecordReversed: []}
     others = []
     for recorded in commit:
@@ -315,7 +315,11 @@ def in_bulk(commit: list[Recorded]) -> tuple[list[Recorded], Postings]:
             others.append(recorded)
     posted, taken_back = states.values()
     count = len(posted) + len(taken_back)
-    return others, Postings(1, count, b",".join(posted), b",".join(taken_back))
+    return others, Postings(1, count, listed(posted), listed(taken_back))
+
+
+def listed(states: list[bytes]) -> bytes:
+    return b"[%b]" % b",".join(states)
 
 
 @written_out
@@ -333,10 +337,10 @@ def test_postings_in_bulk_come_to_the_same_as_one_by_one(history: History):
 @pytest.mark.parametrize(
     ("count", "posted", "why"),
     [
-        (2, b'{"entries":[]}', "2 events have the states of 1"),
-        (1, b"{},{}", "1 events have the states of 2"),
-        (1, b'{"entries":', "malformed"),
-        (1, b'{"entries":[{"book":1}]}', "Expected `str`"),
+        (2, b'[{"entries":[]}]', "2 events have the states of 1"),
+        (1, b"[{},{}]", "1 events have the states of 2"),
+        (1, b'[{"entries":]', "malformed"),
+        (1, b'[{"entries":[{"book":1}]}]', "Expected `str`"),
     ],
 )
 def test_postings_that_cannot_be_read_are_refused_with_their_commit(

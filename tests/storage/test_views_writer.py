@@ -16,6 +16,7 @@ from storno.storage.dialect import Commit
 from storno.storage.engine import writer as writes
 from storno.storage.views import writer
 from storno.storage.views.batch import NUL_SIGN, Batch
+from storno.storage.views.movement_rows import MovementValues
 from storno.storage.views.tables import COLUMNS, MOVEMENTS, Kind, ViewTables, temporary_tables
 
 from ..projections.histories import (
@@ -125,20 +126,28 @@ def test_many_commits_at_once(scratch: Scratch, history: History):
     assert_same(scratch.read(), reference(history))
 
 
-@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2345])
+@pytest.mark.parametrize("count", [1, 31, 32, 999, 1000, 1001, 2345])
 def test_any_number_of_movements(scratch: Scratch, count: int):
     fresh(scratch)
-    day = dt.date(2024, 1, 31)
-    movements = {
-        ("main", f"expense:{number:05d}", "EUR", 2, day, day): [number, 0, 1]
-        for number in range(count)
-    }
-    scratch.write(Changes(movements=dict(movements)), number=7)
-    rows = scratch.read()[MOVEMENTS]
-    assert {row["commit_number"] for row in rows} == {7}
-    assert sorted((row["account"], row["debit"]) for row in rows) == [
-        (movement[1], sums[0]) for movement, sums in movements.items()
+    shared = ("main", "EUR", 2, dt.date(2024, 2, 1), dt.date(2024, 1, 31))
+    accounts = {f"expense:{number:05d}": [number, -number, 1] for number in range(count)}
+    few = {"cash": [0, 7, 2], "bank": [7, 0, 3]}
+    changes = Changes(movements={shared: accounts, ("tax", "JPY", 0, *shared[3:]): few})
+    expected = [
+        (7, book, account, *unit, "2024-02-01", "2024-01-31", *sums)
+        for (book, *unit, _, _), sums_of in changes.movements.items()
+        for account, sums in sums_of.items()
     ]
+    scratch.write(changes, number=7)
+    assert sorted(map(in_order, scratch.read()[MOVEMENTS])) == sorted(expected)
+    values = MovementValues()
+    values.add(7, changes.movements)
+    assert sorted(values.rows()) == sorted(expected)
+    assert sorted(zip(*values.columns(), strict=True)) == sorted(expected)
+
+
+def in_order(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[column] for column in COLUMNS[MOVEMENTS])
 
 
 def test_any_number_of_dead_letters(scratch: Scratch):
@@ -152,13 +161,19 @@ def test_any_number_of_dead_letters(scratch: Scratch):
     assert found == {row.key[2]: row.put["message"] for row in rows}
 
 
-def test_a_movement_beyond_64_bits_is_kept_in_parts(scratch: Scratch):
+@pytest.mark.parametrize("others", [0, 100])
+def test_a_movement_beyond_64_bits_is_kept_in_parts(scratch: Scratch, others: int):
     fresh(scratch)
     day = dt.date(2024, 1, 31)
     lines = 20_001
     sums = [lines * 10**15, -lines * 10**15, lines]
     assert sums[0] > 2**63
-    scratch.write(Changes(movements={("main", "cash", "EUR", 2, day, day): list(sums)}))
+    accounts = {f"expense:{number}": [number, 0, 1] for number in range(others)}
+    scratch.write(Changes(movements={("main", "EUR", 2, day, day): accounts | {"cash": sums}}))
     rows = scratch.read()[MOVEMENTS]
-    assert len(rows) > 1
-    assert [sum(row[name] for row in rows) for name in ("debit", "credit", "lines")] == sums
+    of_cash = [row for row in rows if row["account"] == "cash"]
+    assert len(of_cash) > 1
+    assert [sum(row[name] for row in of_cash) for name in ("debit", "credit", "lines")] == sums
+    assert sorted((row["account"], row["debit"]) for row in rows if row["account"] != "cash") == [
+        (account, debit) for account, (debit, _, _) in sorted(accounts.items())
+    ]
