@@ -19,8 +19,11 @@ import sqlalchemy as sa
 from storno.storage.engine import create_engine
 
 from .docs.running import ROOT
+from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from .servers import InstalledServer, PipServer, Server, installed_binaries
 from .stores import Databases, Originals
+
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
 PUBLISHED = ROOT.parent / "shared" / "data" / "devon-spend"
 
