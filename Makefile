@@ -27,13 +27,13 @@ demo: $(venv)/.storno ## A month of payments: run, killed, resumed, balanced
 	@$(venv)/bin/storno demo
 
 test: $(venv)/.test ## Run the test suite (PYTEST_ARGS="tests/storage -k append")
-	@$(venv)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+	@$(venv)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 $(PYTEST_ARGS)
 
 lowest: $(venv)/.lowest ## Run the tests with the oldest versions that pyproject.toml allows
 	@$(venv)/bin/uv venv --quiet --clear --seed --python $(venv)/bin/python $(lowest_venv)
 	@$(venv)/bin/uv pip install --quiet --python $(lowest_venv)/bin/python \
 	    --resolution lowest-direct --editable '.[all]' --group test
-	@$(lowest_venv)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+	@$(lowest_venv)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 $(PYTEST_ARGS)
 
 lint: $(venv)/.lint ## Check style and format
 	@.ci/lint
@@ -62,7 +62,7 @@ torture: $(venv)/.test ## Kill runs at random moments and check what is left (TO
 
 coverage: $(venv)/.test $(venv)/.coverage ## Run the tests and report the lines and branches not taken
 	@$(venv)/bin/coverage erase
-	-@$(venv)/bin/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+	-@$(venv)/bin/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 $(PYTEST_ARGS)
 	@$(venv)/bin/coverage combine --quiet
 	@$(venv)/bin/coverage report
 

@@ -1,25 +1,29 @@
 """Databases for the tests: SQLite files, and PostgreSQL servers that the tests start themselves.
 
-A test that takes ``store_url`` runs once per database; ``engine`` gives the same with a store made
-in it. ``--postgresql`` chooses the servers: ``pip`` (PostgreSQL 18, from a wheel) and ``installed``
-(the newest under /usr/lib/postgresql), by default every one that is there.
+A test that takes ``store_url`` runs once per database; ``made_url`` gives the same with a store in
+it, and ``engine`` an engine on that. ``--postgresql`` chooses the servers: ``pip`` (PostgreSQL 18,
+from a wheel) and ``installed`` (the newest under /usr/lib/postgresql), by default every one that is
+there.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from storno.storage.engine import create_engine
-from storno.storage.migrate import init
 
 from .docs.running import ROOT
+from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from .servers import InstalledServer, PipServer, Server, installed_binaries
+from .stores import Databases, Originals
+
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 
 PUBLISHED = ROOT.parent / "shared" / "data" / "devon-spend"
 
@@ -33,11 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    # A shell lets what it starts in the background ignore Ctrl-C, and tests send it to processes.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     servers = _servers(str(metafunc.config.getoption("--postgresql")))
-    if "store_url" in metafunc.fixturenames:
-        metafunc.parametrize("store_url", ["sqlite", *servers], indirect=True)
-    elif "postgres_url" in metafunc.fixturenames:
+    for url in ("store_url", "made_url"):
+        if url in metafunc.fixturenames:
+            metafunc.parametrize(url, ["sqlite", *servers], indirect=True)
+    if "postgres_url" in metafunc.fixturenames:
         metafunc.parametrize("postgres_url", servers, indirect=True)
 
 
@@ -60,22 +71,32 @@ def postgresql_servers() -> Iterator[dict[str, Server]]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def original_stores(
+    postgresql_servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory
+) -> Originals:
+    """What the stores of tests are copies of."""
+    return Originals(tmp_path_factory.mktemp("original"), postgresql_servers)
+
+
 @pytest.fixture
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+def databases(tmp_path: Path, original_stores: Originals) -> Iterator[Databases]:
+    """The test's databases, dropped at its end."""
+    databases = Databases(tmp_path, original_stores)
+    yield databases
+    databases.drop()
+
+
+@pytest.fixture
+def new_database(databases: Databases) -> Callable[[str], str]:
     """Gives the URL of an empty database by name: sqlite, postgresql, postgresql-installed."""
-    made: list[tuple[Server, str]] = []
+    return databases.empty
 
-    def create(database: str) -> str:
-        if database == "sqlite":
-            return f"sqlite:///{tmp_path / 'storno.db'}"
-        server: Server = request.getfixturevalue("postgresql_servers")[database]
-        name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
-        made.append((server, name))
-        return server.create_database(name)
 
-    yield create
-    for server, name in made:
-        server.drop_database(name)
+@pytest.fixture
+def new_store(databases: Databases) -> Callable[[str], str]:
+    """Gives the URL of a new store by the name of its database."""
+    return databases.with_store
 
 
 @pytest.fixture
@@ -97,10 +118,15 @@ def postgres_url(request: pytest.FixtureRequest, new_database: Callable[[str], s
 
 
 @pytest.fixture
-def engine(store_url: str) -> Iterator[sa.Engine]:
+def made_url(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> str:
+    """The URL of a new store, on each database."""
+    return new_store(request.param)
+
+
+@pytest.fixture
+def engine(made_url: str) -> Iterator[sa.Engine]:
     """An engine on a new store, on each database."""
-    init(store_url)
-    engine = create_engine(store_url)
+    engine = create_engine(made_url)
     yield engine
     engine.dispose()
 

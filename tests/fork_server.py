@@ -3,7 +3,8 @@
 A process of its own for each process that runs tests (`forking` starts it and asks it): half a
 second to a whole one of every command is the start of an interpreter and its imports. What is
 forked is as much a process as any other: it gets its own folder, environment, arguments and
-streams, runs the module as ``python -m`` does, and ends as an interpreter ends.
+streams, runs a script or, as ``python -m`` does, a module, and ends as an interpreter ends. It is
+killed when nobody waits for its end any more.
 
 Run as a script, so that nothing of the tests is imported here; the number of a socket is given.
 Each byte that comes on it brings a socket to answer on, and what are to be stdin, stdout and
@@ -91,10 +92,13 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake)
         while True:
-            ready, _, _ = select.select([self._control, self._ended], [], [])
+            waiting = {asker: pid for pid, asker in self._askers.items()}
+            ready, _, _ = select.select([self._control, self._ended, *waiting], [], [])
             if self._ended in ready:
                 os.read(self._ended, 4096)
                 self._tell()
+            for pid in [pid for asker, pid in waiting.items() if asker in ready]:
+                self._end_unwanted(pid)
             if self._control in ready:
                 byte, descriptors, _, _ = socket.recv_fds(self._control, 1, 4)
                 if not byte:
@@ -124,8 +128,15 @@ class Server:
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 pid, status = ended
-                with self._askers.pop(pid) as asker, suppress(BrokenPipeError):
-                    asker.send(INTEGER.pack(os.waitstatus_to_exitcode(status)))
+                if asker := self._askers.pop(pid, None):
+                    with asker, suppress(BrokenPipeError):
+                        asker.send(INTEGER.pack(os.waitstatus_to_exitcode(status)))
+
+    def _end_unwanted(self, pid: int) -> None:
+        """Kill a process whose asker has gone: it says no more after its line."""
+        if asker := self._askers.pop(pid, None):
+            asker.close()
+            os.kill(pid, signal.SIGKILL)
 
     def _forget(self) -> None:
         """Leave nothing of the server in the process that was forked."""
@@ -166,14 +177,13 @@ def stream_like(old: io.TextIOWrapper, number: int) -> io.TextIOWrapper:
 
 
 def become(
-    module: str,
-    words: list[str],
+    command: list[str],
     cwd: str,
     env: dict[str, str],
     start_new_session: bool,
     process_group: int | None,
 ) -> None:
-    """Run a module as ``python -m`` does, in this process."""
+    """Run what follows on ``python``, in this process: ``-m`` and a module, or a script."""
     if start_new_session:
         os.setsid()
     if process_group is not None:
@@ -183,10 +193,15 @@ def become(
     os.environ.update(env)
     time.tzset()
     path = env.get("PYTHONPATH")
-    sys.path[:1] = [str(Path.cwd()), *(path.split(os.pathsep) if path else [])]
-    sys.argv[:] = ["-m", *words]
+    is_module = command[0] == "-m"
+    folder = Path.cwd() if is_module else Path(command[0]).resolve().parent
+    sys.path[:1] = [str(folder), *(path.split(os.pathsep) if path else [])]
+    sys.argv[:] = ["-m", *command[2:]] if is_module else command
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if is_module:
+            runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(command[0], run_name="__main__")
     except SystemExit as error:
         end(error.code)
         raise

@@ -1,9 +1,10 @@
 """Starts Python programs without the start of Python: forked from a server that has imported all.
 
-`run` and `start` are `subprocess.run` and `subprocess.Popen` for ``[sys.executable, "-m", ...]``,
-in a tenth of the time. Where an interpreter would have to start in another way than the tests' own
-did, where there is no fork, or where coverage has to see an interpreter start, there is a fresh
-one: the commands and what comes of them are the same.
+`run` and `start` are `subprocess.run` and `subprocess.Popen` for ``[sys.executable, "-m", ...]``
+and ``[sys.executable, "script.py", ...]``, in a tenth of the time; `on_path` is the same for a
+script that a shell is to find. Where an interpreter would have to start in another way than the
+tests' own did, where there is no fork, or where coverage has to see an interpreter start, there is
+a fresh one: the commands and what comes of them are the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from typing import Any, AnyStr
 from .fork_server import INTEGER
 
 SERVER = Path(__file__).with_name("fork_server.py")
+ASKER = Path(__file__).with_name("fork_asker.py")
 FORKS = hasattr(os, "fork") and "COVERAGE_PROCESS_CONFIG" not in os.environ
 _KNOWN = {
     "cwd", "env", "stdin", "stdout", "stderr", "text", "start_new_session", "process_group",
@@ -44,16 +47,47 @@ def run(
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-def start(command: Sequence[str], *, fresh: bool = False, **options: Any) -> subprocess.Popen[Any]:
-    """As `subprocess.Popen`; ``fresh`` for an interpreter that starts anew in any case."""
+def start(
+    command: Sequence[str], *, fresh: bool = False, often: bool = False, **options: Any
+) -> subprocess.Popen[Any]:
+    """As `subprocess.Popen`.
+
+    Args:
+        fresh: for an interpreter that starts anew in any case.
+        often: whether so many start with this environment that a server of its own pays.
+    """
     can_fork = (
         FORKS
         and not fresh
-        and list(command[:2]) == [sys.executable, "-m"]
+        and command[0] == sys.executable
+        and (command[1] == "-m" or command[1].endswith(".py"))
         and options.keys() <= _KNOWN
-        and how_to_start(options.get("env")) == how_to_start()
+        and (often or how_to_start(options.get("env")) == how_to_start())
     )
     return (Forked if can_fork else subprocess.Popen)(command, **options)
+
+
+def on_path(script: Path, folder: Path, environment: Mapping[str, str]) -> tuple[int, ...]:
+    """Make a command in a folder that has a script of Python forked, by the script's name.
+
+    It gets what it is started with to where the script runs, and ends as that ends.
+
+    Args:
+        script: the script of the installed command.
+        folder: to stand on the PATH; it is made.
+        environment: in which interpreters start.
+
+    Returns the descriptors that have to be passed to whoever may start it: without them, the
+    installed script runs.
+    """
+    server = _server(os.getpid(), _key(environment))
+    inode = os.fstat(server.fileno()).st_ino
+    asks = [sys.executable, "-IS", str(ASKER), f"{server.fileno()}", f"{inode}", str(script)]
+    folder.mkdir()
+    command = folder / script.name
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(asks)} "$@"\n')
+    command.chmod(0o755)
+    return (server.fileno(),)
 
 
 class Forked(subprocess.Popen[AnyStr]):
@@ -65,7 +99,8 @@ class Forked(subprocess.Popen[AnyStr]):
         streams = [own if stream == -1 else stream for own, stream in enumerate(given_to_child)]
         self._asked, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(_server(os.getpid()), [b"."], [theirs.fileno(), *streams])
+            server = _server(os.getpid(), _key(how["env"]))
+            socket.send_fds(server, [b"."], [theirs.fileno(), *streams])
         self._asked.sendall(_request(how))
         self.pid = self._answer()
         self._child_created = True
@@ -106,10 +141,8 @@ class Forked(subprocess.Popen[AnyStr]):
 
 
 def _request(how: Mapping[str, Any]) -> bytes:
-    _, _, module, *words = how["args"]
     wanted = {
-        "module": module,
-        "words": words,
+        "command": how["args"][1:],
         "cwd": os.fspath(how["cwd"] or Path.cwd()),
         "env": dict(os.environ if how["env"] is None else how["env"]),
         "start_new_session": how["start_new_session"],
@@ -119,14 +152,24 @@ def _request(how: Mapping[str, Any]) -> bytes:
 
 
 @cache
-def _server(pid: int) -> socket.socket:
-    """A socket to the server, which ends when this process does; one for each process."""
+def _server(pid: int, how: tuple[tuple[str, str], ...]) -> socket.socket:
+    """A socket to the server, which ends when this process does.
+
+    There is one for each process, and for each way in which interpreters start.
+    """
     ours, theirs = socket.socketpair()
+    others = {name: value for name, value in os.environ.items() if name not in how_to_start()}
     with theirs:
         subprocess.Popen(
-            [sys.executable, str(SERVER), str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            [sys.executable, str(SERVER), str(theirs.fileno())],
+            env=others | dict(how),
+            pass_fds=[theirs.fileno()],
         )
     return ours
+
+
+def _key(environment: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(how_to_start(environment).items()))
 
 
 def how_to_start(environment: Mapping[str, str] | None = None) -> dict[str, str]:

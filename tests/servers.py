@@ -28,9 +28,12 @@ class Server(ABC):
     def __init__(self, *, fsync: bool = True) -> None:
         self._fsync = fsync
 
-    def create_database(self, name: str) -> str:
-        """Create an empty database, and return its URL."""
-        self._execute(self.host, f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """Create a database, empty or the copy of another, and return its URL."""
+        self._execute(
+            self.host,
+            f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE {template} {self._strategy}",
+        )
         return f"postgresql:///{name}?host={self.host}&user=postgres"
 
     def drop_database(self, name: str) -> None:
@@ -45,6 +48,16 @@ class Server(ABC):
             self._execute(host, "ALTER SYSTEM SET fsync = off")
             self._execute(host, "SELECT pg_reload_conf()")
         return host
+
+    @cached_property
+    def _strategy(self) -> str:
+        """How to copy where there is a choice: as files, which passes by what survives a crash.
+
+        Without fsync that is a third faster.
+        """
+        with closing(self._connect(self.host)) as connection:
+            can_choose = connection.info.server_version >= 150_000
+        return "STRATEGY file_copy" if can_choose and not self._fsync else ""
 
     def stop(self) -> None:
         """Stop the server if it runs, and remove its files."""
@@ -65,9 +78,11 @@ class Server(ABC):
         """Stop the server, and remove its files."""
 
     def _execute(self, host: Path, statement: str) -> None:
-        connection = psycopg.connect(host=str(host), user="postgres", autocommit=True)
-        with closing(connection):
+        with closing(self._connect(host)) as connection:
             connection.execute(statement.encode())
+
+    def _connect(self, host: Path) -> psycopg.Connection[Any]:
+        return psycopg.connect(host=str(host), user="postgres", autocommit=True)
 
 
 class PipServer(Server):

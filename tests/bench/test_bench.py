@@ -15,8 +15,6 @@ import pytest
 
 from storno.storage.sqlite_engine import CACHE_KIB, WAL_PAGES
 
-pytestmark = pytest.mark.xdist_group("bench")
-
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = 2_000
 DBOS_RECORDS = 20

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +29,7 @@ json.dump(
         "folder": os.getcwd(),
         "handlers": {int(each): repr(signal.getsignal(each)) for each in signal.valid_signals()},
         "input": sys.stdin.read(),
-        "main": [__name__, __spec__.name, sys.modules["__main__"].__dict__ is globals()],
+        "main": [__name__, bool(__spec__), sys.modules["__main__"].__dict__ is globals()],
         "open": [number for number in range(100) if os.path.exists(f"/dev/fd/{number}")],
         "path": sys.path,
         "session": [os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid()],
@@ -57,12 +60,18 @@ ENDS = {
 
 
 def ran(
-    folder: Path, program: str, *, fresh: bool, **options: object
+    folder: Path, program: str, *, fresh: bool, way: str = "module", **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    (folder / "program.py").write_text(program)
-    (folder / "beside.py").touch()
+    write(folder, program)
+    command = {
+        "module": [sys.executable, "-m", "program"],
+        "script": [sys.executable, f"{folder}/program.py"],
+        "command": [f"{folder}/program.py"],
+    }[way]
+    if way == "command" and not fresh:
+        command, options["pass_fds"] = on_path(folder, options.get("env"))
     return forking.run(
-        [sys.executable, "-m", "program", "a word"],
+        [*command, "a word"],
         fresh=fresh,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -72,17 +81,42 @@ def ran(
     )
 
 
-@pytest.mark.parametrize("options", [{}, {"start_new_session": True}, {"process_group": 0}])
-def test_what_it_finds_around_it(tmp_path: Path, options: dict[str, object]) -> None:
+def write(folder: Path, program: str) -> None:
+    """As a module, as a script and as an installed command."""
+    file = folder / "program.py"
+    file.write_text(f"#!{sys.executable}\n{program}")
+    file.chmod(0o755)
+    (folder / "beside.py").touch()
+
+
+def on_path(
+    folder: Path, environment: dict[str, str] | None = None
+) -> tuple[list[str], tuple[int, ...]]:
+    """The command that is forked, and what it has to be given."""
+    passed = forking.on_path(folder / "program.py", folder / "bin", environment or os.environ)
+    return [f"{folder}/bin/program.py"], passed
+
+
+@pytest.mark.parametrize(
+    ("way", "options"),
+    [
+        ("module", {}),
+        ("module", {"start_new_session": True}),
+        ("module", {"process_group": 0}),
+        ("script", {}),
+        ("command", {}),
+    ],
+)
+def test_what_it_finds_around_it(tmp_path: Path, way: str, options: dict[str, object]) -> None:
     environment = {"PYTHONPATH": f"{tmp_path}/else", "TZ": "Asia/Tokyo", "A": "\udcff"}
+    environment["PWD"] = f"{tmp_path}"  # a shell, which starts commands, sets it
     kept = {name: value for name, value in forking.how_to_start().items() if name != "PYTHONPATH"}
     found = []
     for fresh in (True, False):
         (tmp_path / "given").write_text("said")
         with (tmp_path / "given").open() as given:
-            done = ran(
-                tmp_path, AROUND, fresh=fresh, env=kept | environment, stdin=given, **options
-            )
+            around = {"env": kept | environment, "stdin": given}
+            done = ran(tmp_path, AROUND, fresh=fresh, way=way, **around, **options)
         assert done.stderr == ""
         found.append(json.loads(done.stdout))
 
@@ -93,10 +127,45 @@ def test_what_it_finds_around_it(tmp_path: Path, options: dict[str, object]) -> 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_how_it_ends(tmp_path: Path, end: str) -> None:
-    fresh, forked = (ran(tmp_path, ENDS[end], fresh=fresh) for fresh in (True, False))
+    fresh = ran(tmp_path, ENDS[end], fresh=True)
 
-    assert (forked.returncode, forked.stdout) == (fresh.returncode, fresh.stdout)
-    assert forked.stderr.splitlines()[-1:] == fresh.stderr.splitlines()[-1:]
+    for way in ("module", "script", "command"):
+        forked = ran(tmp_path, ENDS[end], fresh=False, way=way)
+        assert (forked.returncode, forked.stdout) == (fresh.returncode, fresh.stdout)
+        assert forked.stderr.splitlines()[-1:] == fresh.stderr.splitlines()[-1:]
+
+
+TELLS_OF_SIGTERM = """
+import os, signal, sys
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
+print(os.getpid(), flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.skipif(not forking.FORKS, reason="there is nobody to ask")
+@pytest.mark.parametrize(
+    ("number", "told"), [(signal.SIGTERM, "asked to end\n"), (signal.SIGKILL, "")]
+)
+def test_signals_to_a_command_reach_what_is_forked(
+    tmp_path: Path, number: signal.Signals, told: str
+) -> None:
+    write(tmp_path, TELLS_OF_SIGTERM)
+    command, passed = on_path(tmp_path)
+    pipe = subprocess.PIPE
+
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, pass_fds=passed) as process:
+        assert process.stdout
+        forked = os.pidfd_open(int(process.stdout.readline()))
+        process.send_signal(number)
+        ended, _, _ = select.select([forked], [], [], 60)
+        os.close(forked)
+
+        assert ended
+        assert process.communicate()[1] == told
+    assert process.returncode == (1 if told else -number)
 
 
 def test_it_is_a_process_to_those_who_start_it(tmp_path: Path) -> None:
@@ -125,6 +194,20 @@ def test_it_is_fresh_where_an_interpreter_would_start_differently(tmp_path: Path
 
     assert told(PYTHONIOENCODING="latin-1") == "iso8859-1 False\n"
     assert told().endswith(f" {forking.FORKS}\n")
+
+
+@pytest.mark.skipif(not forking.FORKS, reason="there is nobody to ask")
+def test_a_command_is_the_installed_one_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    write(tmp_path, "import sys; print(sys.argv, 'sqlalchemy' in sys.modules)")
+    command, passed = on_path(tmp_path)
+
+    def told(*descriptors: int) -> str:
+        words = [*command, "a word"]
+        return subprocess.run(words, pass_fds=descriptors, capture_output=True, text=True).stdout
+
+    arguments = [f"{tmp_path}/program.py", "a word"]
+    assert told(*passed) == f"{arguments} True\n"
+    assert told() == f"{arguments} False\n"
 
 
 @pytest.mark.parametrize("fresh", [True, False])

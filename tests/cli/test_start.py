@@ -192,33 +192,6 @@ def test_a_place_that_cannot_be_written_is_no_defect(storno: Storno) -> None:
     assert "defect" not in ran.stderr
 
 
-def test_the_demo_leaves_the_books_of_the_environment_alone(storno: Storno) -> None:
-    storno("db", "init", "--store", "sqlite:///books.db")
-    books = f"sqlite:///{storno.folder}/books.db"
-
-    told = storno("demo", "--keep", "demo", STORNO_STORE=books).stdout
-
-    assert re.search(r"All \d+ figures agree\.", told)
-    assert re.search(r"Verified [\d,]+ events in \d+ commits: every hash is that of what", told)
-    assert storno.json("runs", "--store", books) == []
-    assert storno.within("demo").json("views", "check")["agree"] is True
-
-
-def test_the_demo_repairs_a_record_and_takes_a_day_back(storno: Storno) -> None:
-    checks = storno("demo", "--keep", "demo", "--json", STORNO_ACTOR="carl").document
-
-    assert checks["failures"] == 0
-    demo = storno.within("demo")
-    [reversal] = demo.json("reverse", "list")
-    assert (reversal["state"], reversal["requested_by"], reversal["decided_by"]) == (
-        "completed", "ann", "carl",
-    )  # fmt: skip
-    [repaired] = demo.json("dead-letters", "list", "--state", "resolved")
-    assert repaired["key"] == "P202601-A"
-    [january, february] = sorted(run["reversed"] for run in demo.json("runs"))
-    assert (january, february) == (0, 0)
-
-
 def test_the_samples_are_the_same_every_time(storno: Storno) -> None:
     storno("init", "first", "--template", "interest")
     storno("init", "second", "--template", "interest")

@@ -12,20 +12,20 @@ from .project import Project
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def project(
-    request: pytest.FixtureRequest, new_database: Callable[[str], str], tmp_path: Path
+    request: pytest.FixtureRequest, new_store: Callable[[str], str], tmp_path: Path
 ) -> Iterator[Project]:
     """A project on each database."""
-    yield from _sound(tmp_path, new_database(request.param))
+    yield from _sound(tmp_path, new_store(request.param))
 
 
 @pytest.fixture
-def on_sqlite(new_database: Callable[[str], str], tmp_path: Path) -> Iterator[Project]:
+def on_sqlite(new_store: Callable[[str], str], tmp_path: Path) -> Iterator[Project]:
     """A project on SQLite."""
-    yield from _sound(tmp_path, new_database("sqlite"))
+    yield from _sound(tmp_path, new_store("sqlite"))
 
 
 def _sound(folder: Path, url: str) -> Iterator[Project]:
-    project = Project(folder, url)
+    project = Project(folder, url, is_new=False)
     yield project
     try:
         project.check()

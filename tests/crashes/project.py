@@ -29,18 +29,20 @@ class Project:
 
     Attributes:
         url: of the store.
+        is_new: whether the store is still to be made.
     """
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, *, is_new: bool = True) -> None:
         self.folder = folder
         self.url = url
+        self.is_new = is_new
         (folder / "storno.toml").write_text('jobs = ["tests.crashes.payments"]')
         self.write("a")
 
     @cached_property
     def lab(self) -> Lab:
         """The store, made when it is first asked for, and its oracle."""
-        return Lab(self.url)
+        return Lab(self.url, is_new=self.is_new)
 
     @property
     def is_sqlite(self) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .. import forking
 from .matching import matches
 from .pages import Block, Command, PageError, blocks, commands
 
@@ -25,6 +26,7 @@ POSTGRES_URL = "postgresql://storno@localhost/storno"
 """Stands in a page for a PostgreSQL database; a real one takes its place when the page is run."""
 
 COMMAND_SECONDS = 120
+_INSTALLED = Path(sys.executable).parent
 
 # $1 is where the shell keeps its directory and exported variables for the next; $2 is typed.
 _SHELL = """
@@ -52,18 +54,26 @@ class Page:
         name: as messages name it.
         directory: the page's own, in which its commands begin.
         postgres_url: gives the URL of an empty PostgreSQL database; called at most once.
+        fresh: whether each ``storno`` starts an interpreter, instead of being forked from one.
     """
 
     name: str
     directory: Path
     postgres_url: Callable[[], str]
+    fresh: bool = False
     _state: Path = field(init=False)
     _started: list[subprocess.Popen[str]] = field(init=False, default_factory=list)
     _interpreter: subprocess.Popen[str] | None = field(init=False, default=None)
     _real_postgres_url: str | None = field(init=False, default=None)
+    _shims: tuple[str, ...] = field(init=False, default=())
+    _passed: tuple[int, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         self._state = self.directory.with_name(f"{self.directory.name}.state")
+        if forking.FORKS and not self.fresh:
+            shims = self.directory.with_name(f"{self.directory.name}.bin")
+            self._passed = forking.on_path(_INSTALLED / "storno", shims, self._environ())
+            self._shims = (str(shims),)
 
     def __enter__(self) -> Self:
         return self
@@ -179,6 +189,7 @@ class Page:
                 ["bash", "-c", _SHELL, "bash", str(self._state), script],
                 cwd=self.directory,
                 env=self._environ(),
+                pass_fds=self._passed,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -213,8 +224,10 @@ class Page:
             raise self._error(block.line, error)
 
     def _start_interpreter(self) -> subprocess.Popen[str]:
-        interpreter = subprocess.Popen(
+        interpreter = forking.start(
             [sys.executable, str(Path(__file__).with_name("interpreter.py"))],
+            fresh=self.fresh,
+            often=True,
             cwd=self.directory,
             env=self._environ(),
             stdin=subprocess.PIPE,
@@ -233,7 +246,7 @@ class Page:
             "HOME": str(self.directory),
             "LC_ALL": "C.UTF-8",
             "NO_COLOR": "1",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
+            "PATH": os.pathsep.join([*self._shims, str(_INSTALLED), os.defpath]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "TERM": "dumb",
             "TZ": "UTC",

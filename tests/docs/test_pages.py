@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from .pages import blocks, pages
 from .running import ROOT, Page
 
 PAGES = pages(ROOT)
+FRESH = {Path("README.md")}
+"""Whose commands start as they do for a reader; on the other pages they are forked, which is alike.
+"""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -26,7 +30,8 @@ def test_the_page_tells_the_truth(
     if any("shared/data/devon-spend" in block.beside for block in blocks(text)):
         request.getfixturevalue("published")  # skips where the files are not there
 
-    with Page(str(page), directory, lambda: new_database("postgresql")) as running:
+    postgres_url = functools.partial(new_database, "postgresql")
+    with Page(str(page), directory, postgres_url, fresh=page in FRESH) as running:
         running.run(text)
 
 

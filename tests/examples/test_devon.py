@@ -24,8 +24,6 @@ from ..oracle import assert_books_hold, assert_views_agree
 from .following import balances, counted, expected_balances, follow
 
 EXAMPLE = Path("examples/devon")
-# One worker, so that the year is loaded once.
-pytestmark = pytest.mark.xdist_group("devon")
 
 AROUND_NEW_YEAR = ("201912", "202001", "202002")
 

@@ -33,9 +33,6 @@ SAMPLE = {
     "201704": (7418, 7417, 0, 1),  # the first of the new one; repeats two payments of March
 }
 
-# One worker, so that the sample is loaded once.
-pytestmark = pytest.mark.xdist_group("devon-archive")
-
 
 @pytest.fixture(scope="module")
 def loaded(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Storno:

@@ -25,9 +25,6 @@ from .following import balances, counted, expected_balances
 
 EXAMPLE = Path("examples/devon")
 MONTHS = ("201911", "201912", "202001", "202002")
-# One worker, so that the months are loaded once.
-pytestmark = pytest.mark.xdist_group("devon-reversal")
-
 JANUARY, FEBRUARY = "payments/2020-01", "payments/2020-02"
 POSTED_TWICE = "CFADDAY34538635"  # in both files, with a VAT number only in February's
 WRONG = 1495

@@ -12,7 +12,6 @@ from storno.domain.reversal import ReversalStarted
 from storno.execution.journal import Journal
 from storno.execution.sealing import Sealed, seal
 from storno.projections.changes import Recorded
-from storno.storage.migrate import init
 
 NAME = "R-000001"
 
@@ -30,9 +29,8 @@ def begun_by(pid: int) -> Sealed:
     )
 
 
-def test_only_the_same_commit_is_taken_for_an_acknowledgement_that_was_lost(store_url: str) -> None:
-    init(store_url)
-    store = Store.open(store_url)
+def test_only_the_same_commit_is_taken_for_an_acknowledgement_that_was_lost(made_url: str) -> None:
+    store = Store.open(made_url)
     journal = Journal(store)
     journal.append_once(begun_by(1))
 

@@ -354,9 +354,9 @@ def test_a_chunk_that_is_given_up_waits_for_those_before_it(lab: Lab, held: Note
 
 
 @pytest.fixture
-def project(store_url: str, tmp_path: Path) -> Iterator[Project]:
+def project(made_url: str, tmp_path: Path) -> Iterator[Project]:
     """A project whose runs can be killed."""
-    project = Project(tmp_path, store_url)
+    project = Project(tmp_path, made_url, is_new=False)
     yield project
     project.check()
     project.lab.close()

@@ -12,9 +12,6 @@ import pytest
 
 from .building import ROOT, Environment, package_folders, tracked_files
 
-# One worker builds the wheel and makes the environment, instead of each.
-pytestmark = pytest.mark.xdist_group("packaging")
-
 EXTRAS = ("fsspec", "psycopg", "pyarrow", "zstandard")
 
 IMPORT_ALL = f"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -11,8 +11,8 @@ from .lab import Lab
 
 
 @contextmanager
-def checked(url: str) -> Iterator[Lab]:
-    lab = Lab(url)
+def checked(url: str, *, is_new: bool = True) -> Iterator[Lab]:
+    lab = Lab(url, is_new=is_new)
     yield lab
     try:
         lab.check()
@@ -21,14 +21,14 @@ def checked(url: str) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def lab(store_url: str) -> Iterator[Lab]:
+def lab(made_url: str) -> Iterator[Lab]:
     """A new store to run jobs in; after the test it must be sound."""
-    with checked(store_url) as lab:
+    with checked(made_url, is_new=False) as lab:
         yield lab
 
 
 @pytest.fixture
-def sqlite_lab(sqlite_url: str) -> Iterator[Lab]:
+def sqlite_lab(new_store: Callable[[str], str]) -> Iterator[Lab]:
     """The same on SQLite alone, for what the database has no part in."""
-    with checked(sqlite_url) as lab:
+    with checked(new_store("sqlite"), is_new=False) as lab:
         yield lab

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from storno.storage.engine import create_engine
-from storno.storage.migrate import init
 
 from ..servers import installed_binaries
 
@@ -31,9 +30,8 @@ class OnStore:
     engine: sa.Engine
 
     @pytest.fixture(autouse=True)
-    def make_store(self, new_database: Callable[[str], str]) -> Iterator[None]:
-        self.url = new_database(self.database)
-        init(self.url)
+    def make_store(self, new_store: Callable[[str], str]) -> Iterator[None]:
+        self.url = new_store(self.database)
         self.engine = create_engine(self.url)
         yield
         self.engine.dispose()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from storno.storage.migrate import init
 from storno.storage.queries import comparison
 from storno.storage.queries.comparison import Side, key_differences, posted_totals
 from storno.storage.store import Store
@@ -18,7 +17,7 @@ JANUARY, OTHER = "rents/2026-01", "pay/2026-01"
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(made_url: str) -> Iterator[Store]:
     """A run in two attempts, of which the second posts A1 anew; and one of another job like it."""
     history = Planted()
     history.start(JANUARY, "ada")
@@ -41,8 +40,7 @@ def store(store_url: str) -> Iterator[Store]:
             "X": entry(7, "2026-01-01", currency="GBP", book="group"),
         },
     )
-    init(store_url)
-    store = Store.open(store_url)
+    store = Store.open(made_url)
     append(store, history.commits)
     yield store
     store.close()

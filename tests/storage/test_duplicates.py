@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from storno.storage.migrate import init
 from storno.storage.queries import duplicates as searched
 from storno.storage.queries.duplicates import duplicates
 from storno.storage.queries.entries import Chosen
@@ -21,7 +20,7 @@ DAY = "2026-01-10"
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(made_url: str) -> Iterator[Store]:
     history = Planted()
     history.start(JANUARY, "ada")
     history.chunk(
@@ -55,8 +54,7 @@ def store(store_url: str) -> Iterator[Store]:
     )
     history.request("R-2", AGAIN, "ada", 800)
     history.take_back("R-2", AGAIN, "dan", {"B8": entry(800, DAY, red=True)})
-    init(store_url)
-    store = Store.open(store_url)
+    store = Store.open(made_url)
     append(store, history.commits)
     yield store
     store.close()

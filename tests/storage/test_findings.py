@@ -82,9 +82,8 @@ def planted() -> Planted:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    init(store_url)
-    store = Store.open(store_url)
+def store(made_url: str) -> Iterator[Store]:
+    store = Store.open(made_url)
     append(store, planted().commits)
     yield store
     store.close()

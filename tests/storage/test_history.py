@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from storno.storage.migrate import init
 from storno.storage.queries import events, run_events
 from storno.storage.store import Store
 
@@ -14,7 +13,7 @@ from .writing import append
 RUN, OTHER = "rents/2026-01", "rents/2026"
 
 
-def test_the_history_of_a_run(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_of_a_run(made_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     history = Planted()
     history.start(OTHER, "ada")
     history.start(RUN, "ada")
@@ -28,8 +27,7 @@ def test_the_history_of_a_run(store_url: str, monkeypatch: pytest.MonkeyPatch) -
     history.take_back("R-1", RUN, "dan", {"A1": entry(100, "2026-01-01", red=True)})
     history.discard(RUN, "B2", "eva", "never rented")
     history.close("2026-01", "cleo")
-    init(store_url)
-    store = Store.open(store_url)
+    store = Store.open(made_url)
     append(store, history.commits)
 
     found = list(run_events(store, RUN))

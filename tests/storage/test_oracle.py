@@ -52,12 +52,11 @@ def test_any_history_is_sound(tmp_path_factory: pytest.TempPathFactory, history:
 
 
 @pytest.mark.parametrize("make", [taken_back_history, repaired_history])
-def test_sound_books_pass_on_every_database(store_url: str, make: Callable[[], History]):
-    init(store_url)
-    store = Store.open(store_url)
+def test_sound_books_pass_on_every_database(made_url: str, make: Callable[[], History]):
+    store = Store.open(made_url)
     append(store, make().commits)
     store.close()
-    assert_books_hold(store_url)
+    assert_books_hold(made_url)
 
 
 def changed(commits: Commits, kind: type[Event], change: Callable[[Event], Event]) -> Commits:

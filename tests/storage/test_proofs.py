@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from storno.domain.checkpoint import parse
 from storno.domain.errors import CheckFailedError, ConflictError
 from storno.domain.proof import ProofFailedError, check_events, read_proof, write_proof
-from storno.storage.migrate import init
 from storno.storage.proofs import prove
 from storno.storage.store import Store
 from storno.storage.tree import current_checkpoint
@@ -20,10 +19,9 @@ from .tampering import tampered
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(made_url: str) -> Iterator[Store]:
     """With commits of 1, 1,003 and 2 events."""
-    init(store_url)
-    store = Store.open(store_url)
+    store = Store.open(made_url)
     append(store.log, [event("run/ä/1", state=b"\x00\xff")])
     append(store.log, events("record/a", 1003))
     append(store.log, [event("run/ä/1", 2), event("record/a/000007", 2)])

@@ -23,7 +23,6 @@ from storno.domain.period import Period
 from storno.projections.changes import Recorded
 from storno.projections.dead_letters import REVERSED
 from storno.storage import queries
-from storno.storage.migrate import init
 from storno.storage.store import Store
 
 from ..projections.histories import JOB, History, Posting
@@ -38,10 +37,9 @@ def day(text: str) -> dt.date:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(made_url: str) -> Iterator[Store]:
     """Two runs: January completed with dead letters, February stopped after a failed chunk."""
-    init(store_url)
-    store = Store.open(store_url)
+    store = Store.open(made_url)
     history = History()
     history.start(JANUARY)
     history.complete_chunk(
@@ -224,9 +222,8 @@ def test_a_statement_of_some_days_takes_up_the_balance_before(store: Store):
     assert not list(queries.account_lines(store, "creditors", book="other"))
 
 
-def test_a_statement_agrees_with_the_balance_when_names_need_escapes(store_url: str):
-    init(store_url)
-    store = Store.open(store_url)
+def test_a_statement_agrees_with_the_balance_when_names_need_escapes(made_url: str):
+    store = Store.open(made_url)
     account = 'odd "\\, {}  \N{LATIN SMALL LETTER O WITH DIAERESIS}'
     history = History()
     history.start(JANUARY)
@@ -238,9 +235,8 @@ def test_a_statement_agrees_with_the_balance_when_names_need_escapes(store_url: 
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_sums_beyond_64_bits(store_url: str, sign: int):
-    init(store_url)
-    store = Store.open(store_url)
+def test_sums_beyond_64_bits(made_url: str, sign: int):
+    store = Store.open(made_url)
     history = History()
     history.start(JANUARY)
     amount = sign * (10**15 - 1)

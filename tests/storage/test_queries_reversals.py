@@ -9,7 +9,6 @@ import pytest
 
 from storno.domain.errors import NotFoundError
 from storno.storage import queries
-from storno.storage.migrate import init
 from storno.storage.store import Store
 
 from ..projections.histories import JOB, History, Posting
@@ -19,10 +18,9 @@ JANUARY, FEBRUARY = "2024-01", "2024-02"
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(made_url: str) -> Iterator[Store]:
     """January: one reversal completed, one rejected; February: one stopped with a dead letter."""
-    init(store_url)
-    store = Store.open(store_url)
+    store = Store.open(made_url)
     history = History()
     for name in (JANUARY, FEBRUARY):
         history.start(name)
@@ -84,9 +82,8 @@ def test_a_reversal_that_there_is_not(store: Store):
         queries.reversal(store, "r-9")
 
 
-def test_a_reversal_that_is_settled_has_nothing_set_aside(store_url: str):
-    init(store_url)
-    store = Store.open(store_url)
+def test_a_reversal_that_is_settled_has_nothing_set_aside(made_url: str):
+    store = Store.open(made_url)
     history = History()
     history.start(JANUARY)
     history.complete_chunk(JANUARY, [Posting.sample()] * 3)

@@ -104,7 +104,8 @@ def test_a_cut_connection_ends_a_subscription_with_the_error(postgres_url: str) 
         with engine.connect() as connection:
             connection.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE starts_with(query, 'LISTEN') AND pid <> pg_backend_pid()"
+                "WHERE starts_with(query, 'LISTEN') AND pid <> pg_backend_pid() "
+                "AND datname = current_database()"
             )
         with pytest.raises(Exception, match="terminat"):
             next(subscription)

@@ -22,9 +22,8 @@ from .writing import append, sample_history
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    init(store_url)
-    store = Store.open(store_url)
+def store(made_url: str) -> Iterator[Store]:
+    store = Store.open(made_url)
     yield store
     store.close()
 

@@ -33,9 +33,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    init(store_url)
-    store = Store.open(store_url)
+def store(made_url: str) -> Iterator[Store]:
+    store = Store.open(made_url)
     yield store
     store.close()
 

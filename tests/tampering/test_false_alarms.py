@@ -36,9 +36,8 @@ commits = st.lists(
 
 
 @pytest.fixture
-def empty(store_url: str) -> Iterator[Store]:
-    init(store_url)
-    store = Store.open(store_url)
+def empty(made_url: str) -> Iterator[Store]:
+    store = Store.open(made_url)
     yield store
     store.close()
 

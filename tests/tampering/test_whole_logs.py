@@ -15,7 +15,6 @@ from storno.domain.events import Actor
 from storno.domain.note import PrivateKey
 from storno.domain.seal import NewEvents
 from storno.storage.engine import store_path, writer
-from storno.storage.migrate import init
 from storno.storage.store import Store
 from storno.storage.verification.problems import MOST_PROBLEMS
 from storno.storage.verification.readable import unreadable_events
@@ -175,9 +174,8 @@ def test_bytes_that_are_no_event_are_named_though_every_hash_is_that_of_them(
     assert unreadable_events(store.log, behind_commit=problem.commit) == ([], 0)
 
 
-def test_scenario_34_an_empty_store_is_not_verified(store_url: str):
-    init(store_url)
-    store = Store.open(store_url)
+def test_scenario_34_an_empty_store_is_not_verified(made_url: str):
+    store = Store.open(made_url)
     (problem,) = found(store).problems
     assert (problem.field, problem.message[:16]) == ("log", "the log is empty")
     store.close()
