@@ -47,7 +47,9 @@ def _place(engine: sa.Engine, table: str, *, decoded: bool) -> Place:
     else:
         address, settings = [], ["SET default_transaction_read_only = on"]
         _, given = engine.dialect.create_connect_args(engine.url)
-        options = {"client_encoding": "utf8", "autocommit": True} | dict(given)
+        # Without what SQLAlchemy adds for itself, which is an object.
+        words = {name: value for name, value in given.items() if isinstance(value, str | int)}
+        options = words | {"client_encoding": "utf8", "autocommit": True}
     return Place(driver, database, address, options, settings, table, decoded)
 
 
