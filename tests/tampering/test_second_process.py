@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from storno.cli.errors import FAILED, exit_code
 from storno.storage.store import Store
 from storno.storage.verification import ahead, starting
 from storno.storage.verification.roots import Stretch
@@ -118,8 +119,11 @@ def test_a_process_that_is_killed_ends_the_verification(
     store: Store, two: list[Prompt], monkeypatch: pytest.MonkeyPatch, decoded: bool
 ):
     monkeypatch.setattr(starting, "SecondProcess", Killed)
-    with pytest.raises(SecondProcessGoneError, match=r"was ended by SIGKILL: nothing is verified"):
+    with pytest.raises(
+        SecondProcessGoneError, match=r"was ended by SIGKILL: nothing is verified"
+    ) as caught:
         verify(store, decoded=decoded)
+    assert exit_code(caught.value) == FAILED
     assert len(two) == 1
 
 
@@ -168,6 +172,7 @@ def test_whoever_interrupts_ends_both(
 
 _VERIFY_AND_WAIT = """
 import sys, time
+from storno.cli.errors import FAILED, exit_code
 from storno.storage.store import Store
 from storno.storage.verification import ahead, starting, verify
 starting.WORTH_A_PROCESS, verify.EVENTS_A_STEP, ahead.EVENTS_AT_ONCE = 0, 1, 7
