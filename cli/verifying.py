@@ -74,29 +74,23 @@ def verify(
 def _verified(
     store: Store, kept: tuple[Kept, ...], since: Kept | None, *, with_views: bool
 ) -> Found:
-    """Read the log, and where it holds, compare the views with it, or see that it can be read."""
-    from dataclasses import replace
-
-    from ..storage.verification.readable import unreadable_events
+    """Read the log, and where it holds, compare the views with it."""
     from ..storage.verification.verify import verify as read_all
     from ..storage.verification.views import view_problems
     from .progress import steps
     from .verification_pages import Found
 
+    compares = with_views and since is None
     with steps("verifying the log") as step:
         log = read_all(
             store,
             checkpoints=[each.checkpoint for each in kept],
             since=None if since is None else since.checkpoint,
+            decoded=not compares,  # the comparison of the views finds those that cannot be read
             progress=step,
         )
-    if log.total:
+    if log.total or not compares:
         return Found(log, kept, since)
-    if since is not None or not with_views:
-        behind = 0 if since is None else since.checkpoint.size
-        with steps("reading the events") as step:
-            problems, total = unreadable_events(store.log, behind_commit=behind, progress=step)
-        return Found(replace(log, problems=tuple(problems), total=total), kept, since)
     with steps("comparing the views") as step:
         problems, total = view_problems(store.log, step)
     return Found(log, kept, since, view_problems=tuple(problems), views_that_differ=total)

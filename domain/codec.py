@@ -6,7 +6,8 @@ so that what reads events only ever sees the newest classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import call
 from typing import Any
 
 import msgspec
@@ -56,6 +57,26 @@ def decode(topic: str, state: bytes) -> Event:
             f"an event of {topic} cannot be read: {error}. Was the store changed by hand? Run "
             "storno audit verify, which says where."
         ) from None
+
+
+def can_decode(topics: Sequence[str], states: Sequence[bytes]) -> bool:
+    """Whether ``decode`` reads each of these stored states; nothing is kept of them."""
+    try:
+        for _ in map(call, map(_DECODERS.__getitem__, topics), states):
+            pass
+    except KeyError:
+        return all(map(_is_readable, topics, states))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _is_readable(topic: str, state: bytes) -> bool:
+    try:
+        decode(topic, state)
+    except StoreError:
+        return False
+    return True
 
 
 def _upcast(topic: str, state: bytes) -> Event:

@@ -38,7 +38,10 @@ class StoredCommits:
         return self._last(self._tables.commits.c.number)
 
     def last_position(self) -> int:
-        """The last event's position, 0 where there is none; it need not belong to a commit."""
+        """The last event's position, 0 where there is none, or something else stands in its place.
+
+        It need not belong to a commit.
+        """
         return self._last(self._tables.events.c.position)
 
     def _fetch(self, select: sa.Select[Any]) -> list[tuple[Any, ...]]:
@@ -48,5 +51,5 @@ class StoredCommits:
         return rows
 
     def _last(self, column: sa.ColumnElement[int]) -> int:
-        last: int | None = self._connection.execute(sa.select(sa.func.max(column))).scalar_one()
-        return last or 0
+        last: Any = self._connection.execute(sa.select(sa.func.max(column))).scalar_one()
+        return last if isinstance(last, int) else 0

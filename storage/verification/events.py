@@ -1,17 +1,10 @@
-"""The stored events of one commit after another, and the leaves that they come to.
-
-Rows are fetched a few at a time, so that they are hashed while the processor's cache still holds
-them: measured, 200 are fastest in SQLite, and 1,000 cost a seventh more. A server's answer is
-worth more of them.
-"""
+"""The stored events of one commit after another, read in order, and what is wrong with them."""
 
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,17 +14,14 @@ from ...domain.errors import StornoError
 from ...domain.seal import NewEvents, event_leaf, event_leaves
 from ..dialect import Commit, Row
 from ..schema import LogTables
+from .event_rows import EventRows, StoredRow
 from .problems import Problem
-
-ROWS_AT_ONCE: Final = {"sqlite": 200, "postgresql": 5_000}
 
 MOST_NAMED: Final = 10
 """Events of a commit that are named one by one."""
 
-_position = itemgetter(0)
-
-StoredRow = tuple[Any, ...]
-"""A row as it comes from the driver, of whatever types."""
+_LAST_POSITION: Final = 2**63 - 1
+"""That a database can hold; a changed row may add up to more."""
 
 
 @dataclass(slots=True)
@@ -41,21 +31,28 @@ class Hashed:
     Attributes:
         leaves: of those events that have one, in order.
         problems: those that can be pinned on one event, or on positions.
+        unreadable: events that fit, and are none.
     """
 
     leaves: list[bytes] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unreadable: list[Problem] = field(default_factory=list)
 
 
 class StoredEvents:
     """Reads the events behind a position once, in order, up to one position after another.
 
     Attributes:
-        position: of the last event that was read.
+        position: of the last event that was read, or passed over.
     """
 
     def __init__(
-        self, connection: sa.Connection, tables: LogTables, *, after_position: int | None
+        self,
+        connection: sa.Connection,
+        tables: LogTables,
+        *,
+        after_position: int | None,
+        decoded: bool,
     ) -> None:
         """Begin behind a position, or with whatever comes first.
 
@@ -63,17 +60,18 @@ class StoredEvents:
             connection: in a transaction that has begun.
             tables: of the log.
             after_position: None begins with whatever comes first, be its position below 1.
+            decoded: whether to look for events that cannot be read.
         """
-        behind = "" if after_position is None else f"WHERE position > {after_position:d}"
         self.position = after_position or 0
-        self._at_once = ROWS_AT_ONCE[connection.dialect.name]
-        # The driver's own cursor gives plain tuples, in four fifths of the time.
-        self._cursor = _streaming(connection)
-        self._cursor.execute(
-            f"SELECT position, stream, version, topic, state FROM {tables.events.name} {behind} "
-            "ORDER BY position"
-        )
-        self._waiting: list[StoredRow] = []
+        self._connection = connection
+        self._events = tables.events
+        self._rows = event_rows(connection, tables)
+        self._decoded = decoded
+        self._after = after_position
+
+    def pass_over(self, commit: Commit) -> None:
+        """Leave out a commit whose events come next, and are known to fit."""
+        self.position = self._after = commit.last_position
 
     def hashed(self, commit: Commit) -> Hashed:
         """Read and hash the events of a commit: all up to its last position."""
@@ -91,6 +89,9 @@ class StoredEvents:
                 found.leaves += event_leaves(NewEvents(*columns[1:]))
             except (TypeError, AttributeError, struct.error, UnicodeError):
                 _hash_one_by_one(commit.number, rows, found)
+            else:
+                if self._decoded:
+                    found.unreadable += _unreadable(commit.number, map(Row._make, rows))
         if expected <= commit.last_position:
             found.problems.append(_missing(commit.number, expected, commit.last_position))
         self.position = max(commit.last_position, expected - 1)
@@ -98,40 +99,25 @@ class StoredEvents:
 
     def rest(self) -> tuple[int, int] | None:
         """The first position and the number of the events that are left, None where none is."""
-        first: int | None = None
-        count = 0
-        while rows := self._waiting or self._fetch(self._at_once):
-            self._waiting = []
-            first = rows[0][0] if first is None else first
-            count += len(rows)
-        return None if first is None else (first, count)
+        position = self._events.c.position
+        select = sa.select(sa.func.min(position), sa.func.count())
+        if self._after is not None:
+            # A table that was put in the place of the log's may have events without a position.
+            behind = position > min(self._after, _LAST_POSITION)
+            select = select.where(sa.or_(behind, position.is_(None)))
+        first, count = self._connection.execute(select).one()
+        return (first, count) if count else None
 
     def _up_to(self, position: int) -> Iterator[list[StoredRow]]:
         """The rows up to a position, a few at a time."""
-        last = self.position
-        while last < position:
-            rows = self._waiting or self._fetch(min(position - last, self._at_once))
-            self._waiting = []
-            if not rows:
-                return
-            last = rows[-1][0]
-            if last > position:
-                end = bisect_right(rows, position, key=_position)
-                self._waiting, rows = rows[end:], rows[:end]
-            if rows:
-                yield rows
-
-    def _fetch(self, count: int) -> list[StoredRow]:
-        rows: list[StoredRow] = self._cursor.fetchmany(count)
-        return rows
+        if (self._after or 0) < position:
+            after, self._after = self._after, position
+            yield from self._rows.between(after, position)
 
 
-def _streaming(connection: sa.Connection) -> Any:
-    """A cursor that does not fetch everything at once."""
-    driver: Any = connection.connection
-    if connection.dialect.name == "sqlite":
-        return driver.cursor()
-    return driver.cursor(name="storno_verification")
+def event_rows(connection: sa.Connection, tables: LogTables) -> EventRows:
+    """The events as a connection sees them in its transaction."""
+    return EventRows(connection.connection, connection.dialect.name, tables.events.name)
 
 
 def suspects(connection: sa.Connection, tables: LogTables, commit: Commit) -> list[Problem]:
@@ -147,13 +133,19 @@ def suspects(connection: sa.Connection, tables: LogTables, commit: Commit) -> li
         if commit.count == 1:
             message = "its stream, version, topic or state is not what was hashed"
             return [_at(row, commit.number, "event", message)]
-        try:
-            decode(row.topic, row.state)
-        except StornoError as error:
-            found.append(_at(row, commit.number, "state", str(error)))
+        found += _unreadable(commit.number, [row])
         if len(found) == MOST_NAMED:
             break
     return found
+
+
+def _unreadable(number: int, rows: Iterable[Any]) -> Iterator[Problem]:
+    """The events that cannot be decoded."""
+    for row in rows:
+        try:
+            decode(row.topic, row.state)
+        except StornoError as error:
+            yield _at(row, number, "state", str(error))
 
 
 def _misplaced(number: int, positions: Sequence[int], expected: int) -> Iterator[Problem]:

@@ -1,17 +1,18 @@
 """Reads every event and every commit, and recomputes all that they were hashed to.
 
 The rows come as the driver gives them: whoever changed them was bound by no type and no
-constraint. Memory stays flat: of the events one commit's leaves are kept, of the commits one hash
-for each bit of their number.
+constraint. Memory stays flat: of the events a portion's leaves are kept, or one larger commit's, of
+the commits a few portions, and one hash for each bit of their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -20,17 +21,20 @@ from ...domain.errors import StoreUnavailableError
 from ...domain.seal import merkle_root
 from ...domain.tree import Frontier
 from ..dialect import Commit
-from ..engine import place
+from ..engine import is_aborted, place
 from ..schema import LogTables
 from ..store import Store
 from ..views.generation import snapshot
 from ..views.replay import Progress
+from .ahead import Ahead, Portion, portions
 from .commits import StoredCommits
-from .events import StoredEvents, suspects
+from .events import StoredEvents, event_rows, suspects
 from .extends import KeptCheckpoints
 from .guards import missing_guards
 from .problems import Problem, Problems
+from .roots import Stretch, roots
 from .rows import BEFORE_THE_FIRST, repaired, typed, with_root
+from .starting import second_process
 from .streams import broken_streams
 
 EVENTS_A_STEP: Final = 10_000
@@ -63,25 +67,31 @@ def verify(
     *,
     checkpoints: Sequence[Checkpoint] = (),
     since: Checkpoint | None = None,
+    decoded: bool = False,
     progress: Progress | None = None,
 ) -> Verification:
     """Recompute a store's log; what is found is returned, never raised.
+
+    A long log is read by two processes.
 
     Args:
         store: whose log it is.
         checkpoints: that the log must extend; their signatures are the caller's business.
         since: another one; the events up to it are not read again, only their commits' rows.
+        decoded: see as well that each event can be read, and where all else holds, name those that
+            cannot: whoever computes all hashes anew can seal what is no event.
         progress: told the events done and their number every now and then.
 
     Raises:
         StoreUnavailableError: the server stopped answering.
+        SecondProcessGoneError: the second process ended before it was done.
     """
     tables, problems = store.log.tables, Problems()
     kept = KeptCheckpoints((*checkpoints, *([] if since is None else [since])))
     problems.extend(kept.of_other_logs(origin_of(store.store_id)))
     with snapshot(store.engine) as connection, ThreadPoolExecutor(1) as beside:
         problems.extend(missing_guards(connection, tables))
-        reading = _Reading(connection, tables, kept, problems, progress)
+        reading = _Reading(connection, tables, kept, problems, progress, decoded=decoded)
         try:
             reading.begin_behind(0 if since is None else since.size)
             streams = beside.submit(_broken_streams, store, reading.start)
@@ -89,6 +99,8 @@ def verify(
             problems.extend(streams.result())
         except (connection.dialect.loaded_dbapi.Error, sa.exc.DBAPIError) as error:
             problems.add(_unreadable(store.engine, reading, error))
+    if not problems.total:
+        problems = reading.unreadable
     return Verification(
         commits=reading.tree.size,
         events=reading.events_read,
@@ -107,6 +119,7 @@ class _Reading:
         previous: the last of them, as it must have been written.
         events_read: how many events were hashed.
         start: the position behind which events are read.
+        unreadable: the events that fit, and are none.
     """
 
     def __init__(
@@ -116,11 +129,15 @@ class _Reading:
         kept: KeptCheckpoints,
         problems: Problems,
         progress: Progress | None,
+        *,
+        decoded: bool,
     ) -> None:
         self.tree = Frontier()
         self.previous: Commit = BEFORE_THE_FIRST
         self.events_read = 0
         self.start = 0
+        self.unreadable = Problems()
+        self._decoded = decoded
         self._connection = connection
         self._tables = tables
         self._commits = StoredCommits(connection, tables)
@@ -142,23 +159,60 @@ class _Reading:
     def read(self) -> None:
         """Read everything, and take note of what does not fit."""
         events = StoredEvents(
-            self._connection, self._tables, after_position=self.start if self._skipped else None
-        )
+            self._connection, self._tables,
+            after_position=self.start if self._skipped else None, decoded=self._decoded,
+        )  # fmt: skip
         self._problems.extend(self._kept.differing(self.tree))
-        for (stored, problems), following in _with_following(self._commits.rows()):
-            self._problems.extend(problems)
-            self._read_commit(events, stored, following)
-            self._problems.extend(self._kept.differing(self.tree))
+        second = second_process(
+            self._connection.engine, self._tables, self._total, decoded=self._decoded
+        )
+        with nullcontext() if second is None else closing(second):
+            commits = Ahead(self._portions(), self._roots, second).commits()
+            for (stored, problems, root), following in _with_following(commits):
+                self._problems.extend(problems)
+                self._read_commit(events, stored, following, root)
+                self._problems.extend(self._kept.differing(self.tree))
         self._problems.extend(self._kept.beyond(self.tree.size))
         self._end(events)
 
-    def _read_commit(self, events: StoredEvents, stored: Commit, following: Commit | None) -> None:
+    @property
+    def _total(self) -> int:
+        return max(self._last_position - self.start, 0)
+
+    def _portions(self) -> Iterator[Portion]:
+        return portions(
+            map(typed, self._commits.rows()),
+            skipped=self._skipped, last_position=self._last_position,
+        )  # fmt: skip
+
+    def _roots(self, stretch: Stretch) -> list[bytes]:
+        """No answer where the database cannot read it: that is met once its turn comes."""
+        try:
+            rows = event_rows(self._connection, self._tables)
+            return roots(rows, stretch, decoded=self._decoded)
+        except self._connection.dialect.loaded_dbapi.Error:
+            if is_aborted(self._connection):
+                raise
+            return []
+
+    def _read_commit(
+        self,
+        events: StoredEvents,
+        stored: Commit,
+        following: Commit | None,
+        known_root: bytes | None,
+    ) -> None:
         behind = self._last_position + 1 if following is None else following.first_position
         commit, problems = repaired(stored, self.previous, behind)
         self._problems.extend(problems)
         root, named = commit.merkle_root, False
         if stored.number > self._skipped:
-            root, named = self._root(events, commit)
+            is_known = known_root == stored.merkle_root and _stretch(stored) == _stretch(commit)
+            if is_known and commit.first_position == events.position + 1:
+                events.pass_over(commit)
+                self._count(commit.count)
+            else:
+                root, named = self._root(events, commit)
         self.previous, problems = with_root(commit, self.previous, following, root)
         for problem in problems:
             if problem.field != "events":
@@ -172,14 +226,16 @@ class _Reading:
         """The root over a commit's events, and whether what is wrong with them is named."""
         found = events.hashed(commit)
         self._problems.extend(found.problems)
-        self.events_read += len(found.leaves)
-        self._report()
+        self.unreadable.extend(found.unreadable)
+        self._count(len(found.leaves))
         return merkle_root(found.leaves), bool(found.problems)
 
-    def _report(self) -> None:
+    def _count(self, events: int) -> None:
+        """Take note of events that were hashed."""
+        self.events_read += events
         if self._progress and self.events_read >= self._reported + EVENTS_A_STEP:
             self._reported = self.events_read
-            self._progress(self.events_read, max(self._last_position - self.start, 0))
+            self._progress(self.events_read, self._total)
 
     def _end(self, events: StoredEvents) -> None:
         """See that nothing is left over, and that there was something at all."""
@@ -193,13 +249,17 @@ class _Reading:
             self._problems.add(Problem(field="log", message=message))
 
 
+def _stretch(commit: Commit) -> tuple[int, int]:
+    return commit.first_position, commit.count
+
+
 def _with_following(
-    rows: Iterator[tuple[Any, ...]],
-) -> Iterator[tuple[tuple[Commit, list[Problem]], Commit | None]]:
-    """Each row with what is wrong with its types, and the row behind it."""
-    for row, following in pairwise(chain(map(typed, rows), [None])):
-        if row is not None:
-            yield row, None if following is None else following[0]
+    commits: Iterator[tuple[Commit, list[Problem], bytes | None]],
+) -> Iterator[tuple[tuple[Commit, list[Problem], bytes | None], Commit | None]]:
+    """Each commit and what is known of it, and the commit behind it."""
+    for commit, following in pairwise(chain(commits, [None])):
+        if commit is not None:
+            yield commit, None if following is None else following[0]
 
 
 def _broken_streams(store: Store, after_position: int) -> list[Problem]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from storno.domain import codec
-from storno.domain.codec import EVENTS, decode, encode
+from storno.domain.codec import EVENTS, can_decode, decode, encode
 from storno.domain.errors import StoreError
 from storno.domain.events import Event, RunStopped
 
@@ -58,6 +58,16 @@ def test_every_event_class_is_registered() -> None:
 def test_what_is_no_event_is_named(topic: str, state: bytes, told: str) -> None:
     with pytest.raises(StoreError, match=told):
         decode(topic, state)
+    stopped = encode(RunStopped(attempt=1, why="limit"))
+    assert not can_decode([RunStopped.TOPIC, topic, RunStopped.TOPIC], [stopped, state, stopped])
+
+
+def test_events_that_are_one_event_together_cannot_be_decoded() -> None:
+    """Joined by anything that stands in JSON, these would pass as three."""
+    states = [b'{"attempt":1', b'"why":""}', b'{"attempt":1,"why":""},{"attempt":1,"why":""}']
+
+    assert not can_decode([RunStopped.TOPIC] * 3, states)
+    assert can_decode([RunStopped.TOPIC], [b",".join(states[:2])])
 
 
 def test_a_newer_field_is_left_alone() -> None:
@@ -76,6 +86,8 @@ def test_old_topics_are_brought_forward_step_by_step(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(codec.UPCASTERS, "test.Stopped.v0", first)
     monkeypatch.setitem(codec.UPCASTERS, "test.Stopped.v1", second)
 
-    event = decode("test.Stopped.v0", msgspec.json.encode({"try": 3, "reason": "limit"}))
+    state = msgspec.json.encode({"try": 3, "reason": "limit"})
+    event = decode("test.Stopped.v0", state)
 
     assert event == RunStopped(attempt=3, why="limit")
+    assert can_decode(["test.Stopped.v0", RunStopped.TOPIC], [state, encode(event)])

@@ -227,6 +227,23 @@ def test_scenario_30_a_value_of_another_type_is_found_and_named(
     assert {(each.commit, each.position) for each in problems} == {(4, MIDDLE)}
 
 
+@pytest.mark.parametrize("position", ["NULL", "'text'", "49.5", "-1"])
+def test_scenario_30_a_position_that_is_none_is_found(sqlite_store: Store, position: str):
+    """In a table of the same columns and constraints that was put in the place of the log's."""
+    with attacking(sqlite_store) as attacker:
+        made = "SELECT sql FROM sqlite_master WHERE name = 'events'"
+        sql = attacker.connection.exec_driver_sql(made).scalar_one()
+        for statement in (
+            "ALTER TABLE events RENAME TO original",
+            sql.replace("position INTEGER NOT NULL", "position BIGINT"),
+            "INSERT INTO events SELECT * FROM original",
+            "DROP TABLE original",
+            f"INSERT INTO events VALUES ({position}, 'x/0', 1, 'x.Happened.v1', x'7b7d')",
+        ):
+            attacker.connection.exec_driver_sql(statement)
+    assert "position" in {each.field for each in found(sqlite_store).problems}
+
+
 @pytest.mark.parametrize("column", ["first_position", "count", "recorded_at", "merkle_root",
                                     "chain_hash"])  # fmt: skip
 def test_scenario_30_a_commit_with_a_value_of_another_type_is_found(

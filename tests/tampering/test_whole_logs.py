@@ -18,6 +18,7 @@ from storno.storage.engine import store_path, writer
 from storno.storage.store import Store
 from storno.storage.verification.problems import MOST_PROBLEMS
 from storno.storage.verification.readable import unreadable_events
+from storno.storage.verification.verify import verify
 from storno.storage.verification.views import view_problems
 from storno.storage.views.generation import live_tables
 from storno.storage.views.rebuild import rebuild
@@ -169,9 +170,16 @@ def test_bytes_that_are_no_event_are_named_though_every_hash_is_that_of_them(
     assert not found(store).total
     (problem,), total = unreadable_events(store.log)
     assert (total, problem.field, problem.position) == (1, "state", 19)
-    assert problem.commit is not None
-    assert unreadable_events(store.log, behind_commit=problem.commit - 1)[1] == 1
-    assert unreadable_events(store.log, behind_commit=problem.commit) == ([], 0)
+    assert verify(store, decoded=True).problems == (problem,)
+
+
+def test_only_events_that_were_read_are_said_to_be_unreadable(store: Store):
+    before = kept(store)
+    store.log.append(NewEvents(["x/0"], [1], ["x.Happened.v1"], [b"{}"]))
+    behind = kept(store)
+    (problem,) = verify(store, since=before, decoded=True).problems
+    assert (problem.field, problem.commit, problem.position) == ("state", 11, 49)
+    assert not verify(store, since=behind, decoded=True).total
 
 
 def test_scenario_34_an_empty_store_is_not_verified(made_url: str):
