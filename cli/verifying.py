@@ -86,7 +86,7 @@ def _verified(
             store,
             checkpoints=[each.checkpoint for each in kept],
             since=None if since is None else since.checkpoint,
-            decoded=not compares,  # the comparison of the views finds those that cannot be read
+            decoded=True,
             progress=step,
         )
     if log.total or not compares:
