@@ -8,9 +8,10 @@ are put together here, where numbers have no end.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from operator import eq, le
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,11 +19,13 @@ import sqlalchemy as sa
 from ..schema import log_tables
 from ..store import Store
 from ..views.generation import live_views
-from ..views.past import books
+from ..views.past import movements_at
 from ..views.replay import Progress
-from ..views.tables import MOVEMENTS
+from ..views.tables import COLUMNS, MOVEMENTS
 
 PART: Final = 10**9
+
+_PLACES: Final = {column: place for place, column in enumerate(COLUMNS[MOVEMENTS])}
 
 _COMMITS = log_tables().commits.c
 
@@ -78,29 +81,64 @@ def balances(
             events alone, of which a million take some seconds.
         progress: told how far through the events it is, where ``as_of`` is given.
     """
-    with books(store.log, as_of, progress) as (connection, views):
+    name = None if account is None or _is_pattern(account) else account
+    equal = _given(book=book, account=name, currency=currency)
+    until = _given(effective=effective_to, posting=posting_to)
+    if as_of is None:
+        found = _live(store, equal, until)
+    else:
+        found = _by_events(store, equal, until, as_of, progress)
+    matches = _matcher(account)
+    return [balance for balance in found if matches(balance.account)]
+
+
+def _given(**chosen: str | dt.date | None) -> dict[str, str]:
+    """What is not None, as it stands in the columns."""
+    return {column: str(value) for column, value in chosen.items() if value is not None}
+
+
+def _live(store: Store, equal: Mapping[str, str], until: Mapping[str, str]) -> list[Balance]:
+    """Balances by the live views of rows with these values, and with no later dates."""
+    with live_views(store.engine) as (connection, views):
         table = views[MOVEMENTS].c
         unit = (table.book, table.account, table.currency, table.exponent)
-        select = sa.select(*unit, *exact_sum(table.debit), *exact_sum(table.credit))
-        select = select.group_by(*unit).order_by(*unit)
-        if book is not None:
-            select = select.where(table.book == book)
-        if account is not None and not _is_pattern(account):
-            select = select.where(table.account == account)
-        if currency is not None:
-            select = select.where(table.currency == currency)
-        if effective_to is not None:
-            select = select.where(table.effective <= effective_to.isoformat())
-        if posting_to is not None:
-            select = select.where(table.posting <= posting_to.isoformat())
-        rows = connection.execute(select).all()
-    matches = _matcher(account)
-    return [_balance(row) for row in rows if matches(row[1])]
+        select = sa.select(*unit, *exact_sum(table.debit), *exact_sum(table.credit)).where(
+            *(table[column] == value for column, value in equal.items()),
+            *(table[column] <= value for column, value in until.items()),
+        )
+        rows = connection.execute(select.group_by(*unit).order_by(*unit)).all()
+    return list(map(_balance, rows))
 
 
 def _balance(row: Sequence[Any]) -> Balance:
     book, account, currency, exponent, *sums = row
     return Balance(book, account, currency, exponent, joined(*sums[:2]), joined(*sums[2:]))
+
+
+def _by_events(
+    store: Store,
+    equal: Mapping[str, str],
+    until: Mapping[str, str],
+    as_of: int,
+    progress: Progress | None,
+) -> list[Balance]:
+    """The same by the events up to a time; a sum for each balance is all that is kept."""
+    wanted: list[tuple[int, Callable[[Any, Any], bool], str]]
+    wanted = [(_PLACES[column], eq, value) for column, value in equal.items()]
+    wanted += [(_PLACES[column], le, value) for column, value in until.items()]
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for movements in movements_at(store.log, as_of, progress):
+        for row in movements.rows():
+            if wanted and not all(holds(row[place], value) for place, holds, value in wanted):
+                continue
+            unit, debit, credit = row[1:5], row[7], row[8]
+            found = sums.get(unit)
+            if found is None:
+                sums[unit] = [debit, credit]
+            else:
+                found[0] += debit
+                found[1] += credit
+    return [Balance(*unit, *sums[unit]) for unit in sorted(sums)]
 
 
 def account_movements(

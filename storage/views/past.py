@@ -1,21 +1,27 @@
 """The views as they stood at a moment, made from the events alone.
 
-They are temporary tables of the reading transaction and go with it: nobody waits for them, nobody
-else sees them, and the live views are neither read nor touched. The SQLite that pysqlite3 brings
-keeps them in memory, whatever it is told: about 100 bytes for each movement.
+They are tables of the reading transaction alone and go with it: nobody waits for them, nobody
+else sees them, and the live views are neither read nor touched. PostgreSQL's temporary tables go
+to disk where they are large. The SQLite that pysqlite3 brings keeps its own in memory, whatever it
+is told, some 100 bytes for each movement: there they are in a file that only we have open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
+from ..driver import driver_cursor
 from ..log import EventLog
+from ..sqlite_engine import CACHE_KIB
 from .generation import live_views, snapshot
+from .movement_rows import MovementValues
 from .replay import Progress, Reach, Replay, head, reach, reach_of
-from .tables import ViewTables, temporary_tables
+from .tables import SCRATCH, ViewTables, scratch_tables, temporary_tables
 from .writer import write_batch
 
 
@@ -39,8 +45,8 @@ def views_at(
     Raises:
         StoreError: an event cannot be read.
     """
-    replay, tables = Replay(log.tables, movements_only=movements_only), temporary_tables()
-    with snapshot(log.engine) as connection, temporary_writes(connection):
+    replay = Replay(log.tables, movements_only=movements_only)
+    with _beside(log.engine) as (connection, tables), temporary_writes(connection):
         until = head(connection, log.tables) if at is None else at
         tables.create(connection)
         with closing(replay.batches(log.engine, until.number)) as batches:
@@ -49,6 +55,28 @@ def views_at(
                 if progress is not None:
                     progress(replay.position, until.position)
         yield connection, tables
+
+
+def movements_at(
+    log: EventLog, as_of: int, progress: Progress | None = None
+) -> Iterator[MovementValues]:
+    """The ledger's movements by the events up to a time, batch by batch, kept nowhere.
+
+    Args:
+        log: of the store.
+        as_of: microseconds since 1970-01-01 UTC.
+        progress: told after every batch.
+
+    Raises:
+        StoreError: an event cannot be read.
+    """
+    at = reached(log, as_of=as_of)
+    replay = Replay(log.tables, movements_only=True)
+    with closing(replay.batches(log.engine, at.number)) as batches:
+        for batch in batches:
+            yield batch.movements
+            if progress is not None:
+                progress(replay.position, at.position)
 
 
 @contextmanager
@@ -86,6 +114,38 @@ def reached(log: EventLog, *, as_of: int | None = None, position: int | None = N
         if as_of is not None:
             return reach(connection, log.tables, as_of)
         return head(connection, log.tables)
+
+
+@contextmanager
+def _beside(engine: sa.Engine) -> Iterator[tuple[sa.Connection, ViewTables]]:
+    """A connection that sees one state of the store, and tables to create beside it."""
+    if engine.dialect.name != "sqlite":
+        with snapshot(engine) as connection:
+            yield connection, temporary_tables()
+        return
+    with (
+        TemporaryDirectory(prefix="storno-", ignore_cleanup_errors=True) as folder,
+        snapshot(engine) as connection,
+    ):
+        try:
+            _attach(connection, Path(folder, "views.db"))
+            yield connection, scratch_tables()
+        finally:
+            connection.invalidate()  # closed, and not given back with what is attached to it
+
+
+def _attach(connection: sa.Connection, path: Path) -> None:
+    """Attach a database that is gone when the connection is closed, or the process killed.
+
+    Nothing in it is ever committed: what does not fit the page cache goes to the file, and what
+    a transaction finds in a new database is nothing that its journal had to keep.
+    """
+    with driver_cursor(connection, "opening a temporary file") as cursor:
+        cursor.execute(f"ATTACH ? AS {SCRATCH}", (str(path),))
+        for setting in ("journal_mode = MEMORY", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
+            cursor.execute(f"PRAGMA {SCRATCH}.{setting}")
+    with suppress(OSError):  # Windows deletes no open file: it goes with its folder
+        path.unlink()
 
 
 @contextmanager

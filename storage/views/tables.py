@@ -176,6 +176,8 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
 MOVEMENTS: Final = "movements"
 """The one view without a key: nothing but inserts, and no index to keep up."""
 
+SCRATCH: Final = "scratch"
+
 _INDEXED: Final[Mapping[str, tuple[str, ...]]] = {"dead_letters": ("stream",)}
 _GENERATION: Final = re.compile(rf"(?:{'|'.join(COLUMNS)})_g(\d+)")
 
@@ -186,13 +188,15 @@ class ViewTables:
 
     suffix: str
     metadata: sa.MetaData
+    schema: str | None = None
 
     def __getitem__(self, view: str) -> sa.Table:
         return self.metadata.tables[self.name(view)]
 
     def name(self, view: str) -> str:
         """The view's table, as SQL names it."""
-        return view + self.suffix
+        name = view + self.suffix
+        return name if self.schema is None else f"{self.schema}.{name}"
 
     def create(self, connection: sa.Connection) -> None:
         """Create the tables, which must not be there."""
@@ -215,14 +219,20 @@ def temporary_tables() -> ViewTables:
     return _view_tables("_check", temporary=True)
 
 
+@lru_cache(maxsize=1)
+def scratch_tables() -> ViewTables:
+    """Tables in a database that SQLite has attached under the name ``SCRATCH``."""
+    return _view_tables("_check", schema=SCRATCH)
+
+
 def generation_of(table: str) -> int | None:
     """The generation that a table belongs to; None where it is no view's."""
     match = _GENERATION.fullmatch(table)
     return int(match[1]) if match else None
 
 
-def _view_tables(suffix: str, *, temporary: bool = False) -> ViewTables:
-    metadata = sa.MetaData()
+def _view_tables(suffix: str, *, temporary: bool = False, schema: str | None = None) -> ViewTables:
+    metadata = sa.MetaData(schema=schema)
     for view, columns in COLUMNS.items():
         name = view + suffix
         sa.Table(
@@ -234,7 +244,7 @@ def _view_tables(suffix: str, *, temporary: bool = False) -> ViewTables:
             # A number stays a number and text stays text, whoever writes to the file.
             sqlite_strict=True,
         )
-    return ViewTables(suffix, metadata)
+    return ViewTables(suffix, metadata, schema)
 
 
 def _column(view: str, column: str, kind: Kind) -> sa.Column[Any]:

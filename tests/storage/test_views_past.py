@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +155,58 @@ def test_it_answers_from_the_events_and_not_from_the_live_views(store: Store):
     assert balance_of(store, now) == right
     assert replayed(store)["runs"]
     assert not live(store)["runs"]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"book": "none"},
+        {"account": "expense:rent"},
+        {"account": "expense:*"},
+        {"currency": "EUR"},
+        {"effective_to": dt.date(2024, 1, 31), "account": "*"},
+        {"posting_to": dt.date(2024, 1, 31), "currency": "EUR"},
+    ],
+)
+def test_books_of_a_time_are_chosen_from_like_those_of_today(store: Store, chosen: dict[str, Any]):
+    append(store, taken_back_history().commits)
+    history = History()
+    history.start("2024-02")
+    days = [dt.date(2024, 1, 30), dt.date(2024, 2, 1)]
+    accounts, currencies = ("expense:rent", "income:rent"), ("EUR", "JPY")
+    history.complete_chunk(
+        "2024-02",
+        [
+            Posting(account, 7, currency, day)
+            for account in accounts
+            for currency in currencies
+            for day in days
+        ],
+    )
+    append(store, history.commits)
+    today = queries.balances(store, **chosen)
+    assert queries.balances(store, as_of=times(store)[-1], **chosen) == today
+    assert bool(today) is (chosen != {"book": "none"})
+    assert today != queries.balances(store)
+
+
+def test_rows_that_sqlite_would_keep_in_memory_are_in_a_file_that_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store
+):
+    append(store, sample_history().commits)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with views_at(store.log) as (connection, tables):
+        assert dump(connection, tables) == live(store)
+        if store.dialect == "sqlite":
+            *_, (_, name, path) = connection.exec_driver_sql("PRAGMA database_list")
+            assert (name, Path(path).parent.parent) == ("scratch", folder)
+    assert list(folder.iterdir()) == []
+    if store.dialect == "sqlite":
+        with store.engine.connect() as connection:
+            rows = connection.exec_driver_sql("PRAGMA database_list").all()
+            assert [row[1] for row in rows] == ["main"]
 
 
 def test_a_position_stands_for_its_whole_commit(store: Store):
