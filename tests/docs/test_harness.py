@@ -28,6 +28,7 @@ TRUE_PAGES = {
     "code writes a file": "```python\nopen('f', 'w').write('x')\n```\n```console\n$ cat f\nx\n```",
     "code with annotations": "```python\nfrom __future__ import annotations\nx: 'int' = 1\n```",
     "code starts a program": "```python\nimport os\nassert os.system('echo noise') == 0\n```",
+    "one of ours": "```console\n$ storno --version > told & wait; grep -c storno told\n1\n```",
     "a session": "```pycon\n>>> 1 + 1\n2\n>>> y = 5\n```\n```python\nassert y == 5\n```",
     "in a list": "1. First\n\n    ```console\n    $ echo one\n    one\n    ```\n",
     "text": "```text\nanything\n```",
@@ -40,6 +41,10 @@ TRUE_PAGES = {
 FALSE_PAGES = {
     "a failing command": ("```console\n$ false\n```", "page:2: exit code 1, not 0"),
     "a failing first command": ("<!-- exit: 1 -->\n```console\n$ false\n$ false\n```", "page:3"),
+    "ours fails": (
+        "```console\n$ storno runs --store sqlite:///none.db\n```",
+        "page:2: exit code 6, not 0",
+    ),
     "another exit code": ("<!-- exit: 3 -->\n```console\n$ exit 4\n```", "exit code 4, not 3"),
     "nothing beside": ("<!-- beside: a/b -->\n```console\n$ true\n```", "no a/b beside"),
     "no failure": ("<!-- exit: 3 -->\n```console\n$ true\n```", "exit code 0, not 3"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from storno.storage.log import EventLog
 from storno.storage.migrate import REVISION, VERSION_TABLE, check, init, store_id
 
 from .helpers import append, event, finish, start
+from .suites import DATABASES
 
 
 @pytest.fixture
@@ -28,6 +29,46 @@ def place(store_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(store_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def engine(place: sa.Engine) -> sa.Engine:
+    """An engine on a store that was made, and not copied."""
+    init(place.url)
+    return place
+
+
+def described(url: str) -> tuple[str, dict[str, list[str]]]:
+    """The store's id, and its tables with their columns and triggers."""
+    engine = create_engine(url)
+    check(engine)
+    seen = sa.inspect(engine)
+    tables = {
+        table: sorted(repr(column) for column in seen.get_columns(table))
+        for table in seen.get_table_names()
+    }
+    triggers = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger",
+    }[engine.dialect.name]
+    with engine.connect() as connection:
+        tables["triggers"] = sorted(connection.exec_driver_sql(triggers).scalars())
+    identity = store_id(engine)
+    engine.dispose()
+    return identity, tables
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_the_stores_that_tests_get_are_as_one_that_was_made(
+    new_database: Callable[[str], str], new_store: Callable[[str], str], database: str
+) -> None:
+    url = new_database(database)
+    init(url)
+    made, tables = described(url)
+    copies = [described(new_store(database)) for _ in range(2)]
+
+    assert [copied for _, copied in copies] == [tables] * 2
+    assert len({made, *(identity for identity, _ in copies)}) == 3
 
 
 def set_revision(engine: sa.Engine, revision: str) -> None:
