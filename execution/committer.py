@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -16,7 +15,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple, Protocol, Self
 
-from .journal import Journal
+from .journal import Journal, can_share_work
 from .sealing import Sealed
 from .writer_process import WriterGoneError, WriterProcess
 
@@ -91,7 +90,7 @@ class Committer:
         self._thresholds = gc.get_threshold()
         self._events = 0
         self._process: WriterProcess | None = None
-        self._may_have_process = _has_interpreter() and _cores() > 1
+        self._may_have_process = can_share_work()
         self.queues = False
 
     def __enter__(self) -> Self:
@@ -157,14 +156,3 @@ class Committer:
                 order.done.set_exception(error)
             else:
                 order.done.set_result(None)
-
-
-def _has_interpreter() -> bool:
-    """Whether a process can be started from here; a frozen program would start itself again."""
-    return bool(sys.executable) and not getattr(sys, "frozen", False)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

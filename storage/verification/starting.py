@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, Final
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from ..engine import lock_timeout_seconds, store_path
+from ..processes import can_share_work
 from ..schema import LogTables
 from .second import Place, SecondProcess
 
@@ -28,7 +27,7 @@ def second_process(
         events: how many there are to read.
         decoded: whether they are decoded as well.
     """
-    if events < WORTH_A_PROCESS or not _has_interpreter() or _cores() < 2:
+    if events < WORTH_A_PROCESS or not can_share_work():
         return None
     try:
         return SecondProcess(_place(engine, str(tables.events.name), decoded=decoded))
@@ -51,14 +50,3 @@ def _place(engine: sa.Engine, table: str, *, decoded: bool) -> Place:
         words = {name: value for name, value in given.items() if isinstance(value, str | int)}
         options = words | {"client_encoding": "utf8", "autocommit": True}
     return Place(driver, database, address, options, settings, table, decoded)
-
-
-def _has_interpreter() -> bool:
-    """Whether a process can be started from here; a frozen program would start itself again."""
-    return bool(sys.executable) and not getattr(sys, "frozen", False)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

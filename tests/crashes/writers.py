@@ -23,6 +23,7 @@ import psutil
 
 from storno.execution import committer, writer_process
 from storno.execution.writer_process import WriterProcess, _is_readable
+from storno.storage import processes
 from storno.storage.engine import create_engine
 
 from .mishaps import Mishap, arrange
@@ -47,7 +48,7 @@ def make_runs_long(patch: Callable[[Any, str, Any], object] = setattr) -> None:
     """From now on a process makes each commit behind the attempt's start."""
     patch(committer, "WORTH_A_PROCESS", 0)
     patch(committer, "WriterProcess", Prompt)
-    patch(committer, "_cores", lambda: 2)
+    patch(processes, "cores", lambda: 2)
 
 
 @dataclass(kw_only=True)

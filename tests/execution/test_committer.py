@@ -24,6 +24,7 @@ from storno.domain.events import Counts
 from storno.domain.money import MAX_MINOR_UNITS
 from storno.domain.seal import NewEvents
 from storno.execution import committer
+from storno.storage import processes
 from storno.storage.log import Commit
 
 from ..crashes.narrow import limit_files
@@ -119,7 +120,7 @@ def test_a_run_turns_out_to_be_long(sqlite_lab: Lab, monkeypatch: pytest.MonkeyP
     """The process is asked for when the run is worth it, and commits from then on."""
     monkeypatch.setattr(committer, "WORTH_A_PROCESS", 3 * CHUNK)
     monkeypatch.setattr(committer, "WriterProcess", Prompt)
-    monkeypatch.setattr(committer, "_cores", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     seen: list[int] = []
 
     def look(payment: Payment) -> None:
@@ -243,7 +244,7 @@ def test_a_killed_one_is_not_replaced(
 def test_a_run_that_is_over_sooner(sqlite_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is stopped as it starts: it is killed when the run ends, and not waited for."""
     monkeypatch.setattr(committer, "WORTH_A_PROCESS", 0)
-    monkeypatch.setattr(committer, "_cores", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     seen: list[psutil.Process] = []
 
     def stop(payment: Payment) -> None:

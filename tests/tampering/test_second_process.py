@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from storno.cli.errors import FAILED, exit_code
+from storno.storage import processes
 from storno.storage.store import Store
 from storno.storage.verification import ahead, starting
 from storno.storage.verification.roots import Stretch
@@ -61,7 +62,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Prompt]]:
     """Logs of any length are verified by two processes; those that were started."""
     Prompt.started = []
     monkeypatch.setattr(starting, "WORTH_A_PROCESS", 0)
-    monkeypatch.setattr(starting, "_cores", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     monkeypatch.setattr(starting, "SecondProcess", Prompt)
     monkeypatch.setattr(ahead, "EVENTS_AT_ONCE", 7)
     yield Prompt.started
@@ -70,7 +71,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Prompt]]:
 
 def _with_one(store: Store) -> Verification:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(starting, "_cores", lambda: 1)
+        patch.setattr(processes, "cores", lambda: 1)
         return verify(store, decoded=True)
 
 
@@ -174,9 +175,10 @@ _VERIFY_AND_WAIT = """
 import sys, time
 from storno.cli.errors import FAILED, exit_code
 from storno.storage.store import Store
+from storno.storage import processes
 from storno.storage.verification import ahead, starting, verify
 starting.WORTH_A_PROCESS, verify.EVENTS_A_STEP, ahead.EVENTS_AT_ONCE = 0, 1, 7
-starting._cores = lambda: 2
+processes.cores = lambda: 2
 def wait(done, total):
     print("waiting", flush=True)
     time.sleep(600)
