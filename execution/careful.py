@@ -89,6 +89,7 @@ class Careful(Attempt):
 
     def _try(self, item: Item, tries: int) -> Closing:
         prepared = self.prepare(item, tries)
+        prepared.drawn.settled = settled(self.journal, prepared.drawn)
         done = Done()
         for decision in range(COMMIT_TRIES):
             states = self._announced(prepared)
@@ -218,7 +219,6 @@ class Careful(Attempt):
     def _announced(self, prepared: Prepared) -> dict[str, RecordState]:
         """Where the chunk's records stand, once it is written down which are attempted."""
         drawn = prepared.drawn
-        drawn.settled = settled(self.journal, drawn)
         for _ in range(COMMIT_TRIES):
             states = retrying.store_call(lambda: self.journal.records(drawn.streams))
             if not self.job.effect:

@@ -32,7 +32,7 @@ from ..storage import leases, queries
 from ..storage.checkpointing import Checkpointer
 from ..storage.engine import is_aborted, place, writer
 from ..storage.log import PAGE, Row
-from ..storage.processes import can_share_work
+from ..storage.processes import can_share_work, command
 from ..storage.queries import DeadLetterPlace, PostingCommit, posting_commits
 from ..storage.store import Store
 from ..storage.translation import translate
@@ -52,6 +52,7 @@ __all__ = [
     "Row",
     "Store",
     "can_share_work",
+    "command",
     "translate",
 ]
 

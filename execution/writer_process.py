@@ -14,7 +14,6 @@ import pickle
 import select
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, Final
@@ -22,7 +21,7 @@ from typing import IO, Final
 import msgspec
 
 from ..domain.errors import StoreUnavailableError, StornoError
-from .journal import Checkpointer, Journal
+from .journal import Checkpointer, Journal, command
 from .messages import LENGTH, receive, send
 from .sealing import Sealed
 
@@ -57,13 +56,8 @@ class WriterProcess:
     """Commits for one attempt at a run: what is ordered, in that order."""
 
     def __init__(self, url: str) -> None:
-        code = (
-            "import os, sys; parent = os.getppid(); "
-            f"sys.path[:] = {list(map(str, sys.path))!r}; "
-            f"from {__name__} import serve; serve(parent)"
-        )
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            command(__name__, "serve(parent)"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the run, which then ends its chunk in order

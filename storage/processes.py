@@ -1,4 +1,4 @@
-"""Whether a second process would help: for work that is too much for one core."""
+"""A second process, for work that is too much for one core: whether it helps, and its start."""
 
 from __future__ import annotations
 
@@ -19,3 +19,18 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def command(module: str, call: str) -> list[str]:
+    """What starts a fresh interpreter that finds the modules that this one does.
+
+    Args:
+        module: where the function is.
+        call: of the function; ``parent`` stands for the process that starts it.
+    """
+    code = (
+        "import os, sys; parent = os.getppid(); "
+        f"sys.path[:] = {list(map(str, sys.path))!r}; "
+        f"from {module} import {call.partition('(')[0]}; {call}"
+    )
+    return [sys.executable, "-c", code]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections import deque
 from contextlib import suppress
 from importlib import import_module
@@ -21,6 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from ...domain.errors import StornoError
+from ..processes import command
 from .event_rows import EventRows
 from .roots import Stretch, roots
 
@@ -70,14 +70,9 @@ class SecondProcess:
         """
         introduction = msgspec.msgpack.encode(place)
         self._pipe, its_end = Pipe()
-        code = (
-            "import os, sys; parent = os.getppid(); "
-            f"sys.path[:] = {list(map(str, sys.path))!r}; "
-            f"from {__name__} import serve; serve({its_end.fileno()}, parent)"
-        )
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
+                command(__name__, f"serve({its_end.fileno()}, parent)"),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[its_end.fileno()],
