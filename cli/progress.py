@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-
 from ..execution.results import Observer
 from .pace import Pace
-from .render import counted, duration, say, stderr
+from .render import counted, duration, is_watched, say, stderr
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from ..domain.events import Counts
     from ..domain.ids import RunId
 
@@ -38,7 +38,7 @@ def display(title: str | None = None) -> Display:
     Args:
         title: what is worked on, where it is not the run itself.
     """
-    return Bar(title) if stderr().is_terminal else Lines(title)
+    return Bar(title) if is_watched() else Lines(title)
 
 
 class _Watching:
@@ -132,6 +132,8 @@ class Bar:
         self, run: RunId, attempt: int, resumed: bool, size: int | None, position: int
     ) -> None:
         """Draw the bar where the run goes on."""
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self.close()
         self._watching.begin(run, size, position)
         columns = [TextColumn("{task.description}", style="bold")]
@@ -180,9 +182,11 @@ class Bar:
 @contextmanager
 def steps(title: str) -> Iterator[Callable[[int, int], None]]:
     """Shows how much of a long command is done: gives a function of the done and of all."""
-    if not stderr().is_terminal:
+    if not is_watched():
         yield _step_lines(title)
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (
         TextColumn("{task.description}", style="bold"),
         BarColumn(bar_width=32),

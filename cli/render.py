@@ -8,11 +8,12 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from ..domain.money import format_minor
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PIPE_WIDTH = 100_000
 """In a pipe nothing is cut or wrapped."""
@@ -45,6 +46,8 @@ _SPELLED_OUT = {
 @cache
 def stdout() -> Console:
     """Where data goes."""
+    from rich.console import Console  # here, so that a run commits before this is needed
+
     if sys.stdout.isatty():
         return Console(highlight=False, markup=False, emoji=False)
     return Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
@@ -53,6 +56,8 @@ def stdout() -> Console:
 @cache
 def stderr() -> Console:
     """Where everything else goes."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, emoji=False)
 
 
@@ -61,10 +66,19 @@ def for_people() -> bool:
     return stdout().is_terminal
 
 
+def is_watched() -> bool:
+    """Whether stderr is a terminal: somebody waits in front of it."""
+    return sys.stderr.isatty()
+
+
 def say(message: str) -> None:
     """A remark on stderr, after all that was written to stdout before it."""
     sys.stdout.flush()
-    stderr().print(visible(message), markup=False, soft_wrap=True)
+    if is_watched():  # by the console, which keeps a bar below what is said
+        stderr().print(visible(message), markup=False, soft_wrap=True)
+    else:
+        sys.stderr.write(f"{visible(message)}\n")
+        sys.stderr.flush()
 
 
 def typed(*words: str) -> str:

@@ -144,7 +144,7 @@ def execute(
     from .progress import display
     from .session import authorized, opened
 
-    configure_log(verbose=running.verbose)
+    configure_log(job, verbose=running.verbose)
     run = str(job.run_id(job.parse_parameters(values)))
     actor = authorized(project, running, act, run, dry_run=options.dry_run)
     with opened(project) as store:

@@ -24,7 +24,6 @@ from . import retrying
 from .decide import Decided
 from .job import Job
 from .journal import Journal
-from .on_failure import on_failure
 from .plan import Item, Plan
 from .preparation import Extent, Preparer
 from .results import FencedError, Observer
@@ -213,8 +212,12 @@ class Attempt(ABC):
         failed = self.state
         for move in moves:
             failed = runs.evolve(failed, move)
+        if self.job.on_failure != "reverse":
+            return self._run_alone(moves)
+        from .on_failure import standing_rule  # brings all of planning along
+
         rule = retrying.store_call(
-            lambda: on_failure(
+            lambda: standing_rule(
                 self.journal, self.job, self.set.run, failed, message, self.set.reversals
             )
         )

@@ -157,6 +157,11 @@ class Job:
         )
 
     @property
+    def logs(self) -> bool:
+        """Whether one of its functions is given a context, and a logger with it."""
+        return self.takes_context or self.compensation is not None
+
+    @property
     def key_text(self) -> str:
         """The key's definition, as identity sees it."""
         if callable(self.key):

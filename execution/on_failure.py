@@ -37,10 +37,10 @@ class StandingRule(NamedTuple):
     events: tuple[Recorded, ...]
 
 
-def on_failure(
+def standing_rule(
     journal: Journal, job: Job, run: RunId, failed: RunState, why: str, policy: ReversalPolicy
 ) -> StandingRule | None:
-    """The reversal of a run that fails; None where the job has no such rule, or posted nothing.
+    """The reversal of a run that fails, as its job says; None where it posted nothing.
 
     Where others have to agree to reversals, and the job does not declare that this one needs
     nobody, it waits for them, and the run can be resumed instead.
@@ -50,8 +50,6 @@ def on_failure(
         why: it failed.
         policy: how many have to agree.
     """
-    if job.on_failure != "reverse":
-        return None
     as_of = journal.position()
     request = Request(str(run), Scope(), policy.form_for())
     plan = make_plan(journal, request, job, as_of=as_of, year_begins=policy.first_month)

@@ -31,11 +31,9 @@ from .holding import Hold, refuse_if_held, refuse_if_tried
 from .identity import this_worker
 from .job import Job, Parameters
 from .journal import Journal
-from .on_failure import system_actor
 from .plan import PARTITION, Item, plan
 from .preparation import Feed, Preparer
 from .results import Observer, RunOptions, RunResult
-from .reversing import Execution
 from .sealing import seal
 from .signals import StopFlag
 from .sources.base import Source
@@ -141,6 +139,9 @@ class Starting:
 
     def _take_back(self, reversal: str, flag: StopFlag) -> None:
         """What the job says becomes of the postings of a run that fails."""
+        from .on_failure import system_actor
+        from .reversing import Execution  # with all that takes back: few runs need it
+
         execution = Execution(self.journal, reversal, system_actor(), self.job, self.observer, flag)
         execution.go()
 
