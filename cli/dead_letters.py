@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec.structs import asdict
 
 from ..domain.errors import NotFoundError
 from .errors import DONE

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec.structs import replace as replace_field
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from ..storage.queries import AccountLine, RecordedEntry
@@ -69,7 +68,7 @@ def closed_texts(store: Store, entries: Iterable[RecordedEntry]) -> Iterator[Rec
     """
     for each, text in _with_texts(store, entries, lambda each: each.entry.text, locked=True):
         entry = each.entry
-        yield each if entry.text == text else replace(each, entry=replace_field(entry, text=text))
+        yield each if entry.text == text else replace(each, entry=replace(entry, text=text))
 
 
 def _with_texts(

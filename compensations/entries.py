@@ -7,7 +7,8 @@ line (accounting-rules, 2 and 6).
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ..domain.entry import PostedEntry, PostedLine, Side
 from ..domain.period import Calendar
@@ -43,8 +44,7 @@ def reversing(entry: PostedEntry, form: Form, posting: dt.date) -> PostedEntry:
     return PostedEntry(entry.book, entry.effective, posting, lines, entry.text)
 
 
-@dataclass(slots=True)
-class Dates:
+class Dates(Struct):
     """When what is taken back is posted: there are few dates, so each is decided once.
 
     The original's posting date if that month is open, else the first day of the earliest open

@@ -8,11 +8,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
 import msgspec
+from msgspec import Struct
 
 from ..domain.errors import UsageError
 from ..domain.personal import token_of
@@ -39,8 +39,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A condition on a field of the stored record: ``date>=2020-02-01``.
 
     Where both sides are numbers in plain notation they compare as numbers, else as text: dates and
@@ -114,8 +113,7 @@ class Condition:
         return " or ".join(f"{self.field}.{name}" for name in names) or "another field's"
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What of a run is meant; with nothing given all of it.
 
     Attributes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Final
+
+from msgspec import Struct, field
 
 from .errors import NotAllowedError, UsageError
 from .events import Actor, Event
@@ -69,8 +70,7 @@ class RoleMissingError(NotAllowedError):
     """The actor's roles do not allow the act."""
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Struct, frozen=True):
     """Who has which roles. Where none is declared, everybody may do everything.
 
     Attributes:

@@ -20,9 +20,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
+
+from msgspec import Struct, field
 
 ROOTS: Final = ("Assets", "Liabilities", "Equity", "Income", "Expenses")
 """beancount's five kinds of accounts."""
@@ -51,8 +52,7 @@ _HLEDGERS_OWN: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AccountNames:
+class AccountNames(Struct, frozen=True):
     """The mapping of a project's account names to other programs'.
 
     Attributes:

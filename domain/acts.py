@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .access import AccessRefused
 from .codec import EVENTS
@@ -54,8 +55,7 @@ FORCED_CLOSED: Final = "period forced closed"
 REOPENED: Final = "period reopened"
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """What somebody did.
 
     Attributes:

@@ -7,8 +7,10 @@ only grow, or be found out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import CheckFailedError, UsageError
 from .note import (
@@ -32,8 +34,7 @@ class CheckpointError(CheckFailedError):
     """A checkpoint cannot be read, or is not signed by the key that it should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """Where a log stood.
 
     Attributes:

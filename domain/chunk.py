@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .events import ChunkCompleted, ChunkFailed, ChunkStarted, Event, Offset
 
@@ -20,8 +22,7 @@ class ChunkStatus(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkState:
+class ChunkState(Struct, frozen=True):
     """The fold of a chunk's stream.
 
     Attributes:

@@ -8,11 +8,12 @@ the input, which need not write to this stream: the view knows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import NotAllowedError, UsageError
 from .events import (
@@ -42,8 +43,7 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """The fold of what a record's stream says about one place.
 
     Attributes:

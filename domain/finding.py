@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from msgspec import Struct
+
 from .entry import PostedLine
 from .money import from_minor
 from .reversal import ReversalRequested
@@ -105,8 +107,7 @@ class Asked:
         return from_minor(*self.debits[currency])
 
 
-@dataclass(frozen=True, slots=True)
-class UnderLimit:
+class UnderLimit(Struct, frozen=True):
     """Reversals that needed no approval, and only just.
 
     Attributes:

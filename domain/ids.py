@@ -9,9 +9,10 @@ leading ``~`` is kept for storno's own names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from msgspec import Struct
 
 from .errors import StornoError
 
@@ -46,8 +47,7 @@ def unescape(part: str) -> str:
     return unquote_to_bytes(part).decode("utf-8", "surrogatepass")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RunId:
+class RunId(Struct, frozen=True, order=True):
     """A run: the job's name and the run's own, both as they are written (escaped)."""
 
     job: str
@@ -75,8 +75,7 @@ class RunId:
         return cls(job, name)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ReversalId:
+class ReversalId(Struct, frozen=True, order=True):
     """A reversal, by its name."""
 
     name: str
@@ -90,8 +89,7 @@ class ReversalId:
         return f"reversal/{self.name}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ChunkId:
+class ChunkId(Struct, frozen=True, order=True):
     """A chunk: its run, its partition and its number in the partition, from 0."""
 
     run: RunId

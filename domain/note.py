@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from msgspec import Struct
+
 from .errors import CheckFailedError, UsageError
 
 MOST_SIGNATURES: Final = 100
@@ -31,8 +33,7 @@ class NoteError(CheckFailedError):
     """A note is not written as a note is, or its signature is not the key's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """One signature line.
 
     Attributes:
@@ -51,8 +52,7 @@ class Signature:
         return f"{_DASH}{self.name} {base64_text(self.key_id + self.value)}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(Struct, frozen=True):
     """What signatures are checked with.
 
     Attributes:

@@ -11,9 +11,12 @@ import json
 import re
 from calendar import monthrange
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import NotAllowedError, UsageError
 from .events import Actor, Event
@@ -50,8 +53,7 @@ PERIODS = "period/"
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Period:
+class Period(Struct, frozen=True, order=True):
     """A month of a book."""
 
     book: str
@@ -113,8 +115,7 @@ class Period:
         return period
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodState:
+class PeriodState(Struct, frozen=True):
     """The fold of a period's stream.
 
     Attributes:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, Final, NamedTuple, get_args, get_type_hints, is_typeddict
 
+from msgspec import Struct
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -36,8 +37,7 @@ _SHORT: Final = 4
 """Characters below which a value is only found where it stands as a word of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Personal:
+class Personal(Struct, frozen=True):
     """Marks a field as personal: ``Annotated[str, Personal(subject="supplier_id")]``.
 
     Attributes:
@@ -148,8 +148,7 @@ def texts_of(value: Any) -> Iterator[str]:
             yield str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(Struct, frozen=True):
     """Finds personal values in a text.
 
     Attributes:

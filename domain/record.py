@@ -7,12 +7,13 @@ it failed. A failure may follow a posting (a key conflict) any number of times.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import sha256
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import AliasChoices, BaseModel, ConfigDict
 from pydantic_core import to_jsonable_python
 
@@ -128,8 +129,7 @@ def same_content(record: Record, stored: bytes) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RecordState:
+class RecordState(Struct, frozen=True):
     """The fold of a record's stream.
 
     Attributes:

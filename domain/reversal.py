@@ -6,11 +6,12 @@ approver who is not the requester, and the plan that is approved is the plan tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .access import same_person
 from .errors import ApprovalRequiredError, ConflictError, NotAllowedError, UsageError
@@ -157,8 +158,7 @@ class PlanChangedError(ConflictError):
     """What the reversal would do is not what was requested: a new plan is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReversalState:
+class ReversalState(Struct, frozen=True):
     """The fold of a reversal's stream.
 
     Attributes:

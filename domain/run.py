@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import ConflictError, NotAllowedError, UsageError
 from .events import (
@@ -42,8 +44,7 @@ OVER = frozenset({Status.COMPLETED, Status.PARTLY_REVERSED, Status.REVERSED})
 """A run that stands so is started again with a reason only."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Struct, frozen=True):
     """The fold of a run's stream.
 
     Attributes:
@@ -125,8 +126,7 @@ def fold(events: list[Event]) -> RunState:
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """The intent to start or go on with a run.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
+
+from msgspec import Struct
 
 from .errors import UsageError
 from .events import Actor, Event
@@ -32,8 +33,7 @@ class SubjectForgotten(Event, frozen=True, kw_only=True, omit_defaults=True):
 EVENTS: tuple[type[Event], ...] = (SubjectForgotten,)
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectKey:
+class SubjectKey(Struct, frozen=True):
     """A subject's key.
 
     Attributes:

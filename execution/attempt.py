@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
+from msgspec import Struct, field
 
 from ..domain import run as runs
 from ..domain.errors import ExpectationFailedError, StoreUnavailableError, StreamConflictError
@@ -36,8 +36,7 @@ COMMIT_TRIES = 100
 """How often one commit is decided anew, before somebody looks into what is going on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """A commit that ends a chunk, or the attempt.
 
     Attributes:
@@ -68,8 +67,7 @@ class Closing:
         return not isinstance(self.proof.event, ChunkCompleted | ChunkFailed)
 
 
-@dataclass(slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, kw_only=True):
     """What an attempt works with.
 
     Attributes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct, field
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
 from ..domain.entry import PostingRules
@@ -39,8 +39,7 @@ ABORTED = (
 )
 
 
-@dataclass(slots=True)
-class Done:
+class Done(Struct):
     """What one try at a chunk has done: done outside, it stays done however often we decide.
 
     Attributes:

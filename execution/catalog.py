@@ -8,11 +8,12 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import cast
+
+from msgspec import Struct
 
 from ..domain.errors import DefinitionError, NotFoundError
 from ..domain.subject import KeyStore
@@ -25,8 +26,7 @@ KEY_STORE = ("find", "make", "read", "destroy", "close")
 """What a vault has to answer to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """The jobs of a project.
 
     Attributes:

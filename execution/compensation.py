@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
 
 from ..domain.errors import DefinitionError
 from ..domain.suggest import did_you_mean
@@ -26,8 +27,7 @@ ON_FAILURE: Final[tuple[OnFailure, ...]] = ("leave", "reverse")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True)
-class Compensation:
+class Compensation(Struct, frozen=True):
     """A job's handler. Calling it takes back the effect of one posting.
 
     Attributes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Context as DecimalContext
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from ..domain.errors import DefinitionError, StornoError
 from .draw import Drawn, describe
@@ -22,8 +23,7 @@ class ControlMismatchError(StornoError):
     """The input does not come to its control totals."""
 
 
-@dataclass(slots=True)
-class ControlSums:
+class ControlSums(Struct):
     """What has been summed so far; kept per chunk in its outcome, so that a resume goes on.
 
     Attributes:

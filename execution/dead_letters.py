@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..domain import dead_letter as dead_letters
 from ..domain import run as runs
@@ -51,8 +53,7 @@ Progress = Callable[[int], None]
 """Told how many are done, after each commit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(Struct, frozen=True, kw_only=True):
     """What came of trying the dead letters of one run again.
 
     Attributes:
@@ -71,8 +72,7 @@ class Retry:
         return sum(each.outcome == outcome for each in self.tried)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """What a correction does to a record.
 
     Attributes:
@@ -93,8 +93,7 @@ class Edit:
     tried: Tried | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Working:
+class Working(Struct, frozen=True, kw_only=True):
     """A job, one of its runs, and who works on the run's dead letters.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ..domain.events import Counts, RecordFailed, RecordSucceeded
 from ..domain.period import Month
@@ -25,8 +26,7 @@ from .sealing import Bulk
 from .work import Outcome
 
 
-@dataclass(slots=True)
-class Decided:
+class Decided(Struct):
     """What a chunk's records come to.
 
     Attributes:
@@ -48,8 +48,7 @@ class Decided:
     kept: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class AsNew:
+class AsNew(Struct):
     """Settles a chunk as if the store knew none of its keys; a conflict tells when it does.
 
     Slice by slice: of what was added only what is appended is kept.

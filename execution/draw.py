@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct, field
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
@@ -44,8 +44,7 @@ class Kept(NamedTuple):
     key: str | None = None
 
 
-@dataclass(slots=True)
-class Drawn:
+class Drawn(Struct):
     """A chunk's records, aligned by index: each has a stream, and a record or a failure.
 
     Attributes:

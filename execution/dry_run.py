@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from ..domain.events import Counts, RecordFailed
 from ..domain.ids import ChunkId
@@ -26,8 +27,7 @@ FAILURES_NAMED = 1_000
 """So many records are named that would fail; of further ones only the number is known."""
 
 
-@dataclass(slots=True)
-class TriedOut:
+class TriedOut(Struct):
     """What a run would come to.
 
     Attributes:

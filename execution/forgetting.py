@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..domain import subject as subjects
 from ..domain.errors import NotFoundError, StreamConflictError, UsageError
@@ -19,8 +20,7 @@ from .journal import Journal, Store
 from .sealing import seal
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Struct, frozen=True):
     """Somebody who is to be forgotten, or was.
 
     Attributes:

@@ -11,10 +11,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import uuid4
+
+from msgspec import Struct
 
 from ..domain.errors import StornoError, UsageError
 from .project import without_password
@@ -69,8 +70,7 @@ class Place(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """Files in a folder, which is made where it is missing. A file is there whole or not at all."""
 
     path: Path
@@ -121,8 +121,7 @@ class Folder:
             raise KeepingError(f"{self.path / name}: {error.strerror}.") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """Files in a folder of a git working tree, one commit for each checkpoint.
 
     Author, signing and hooks are those of git's own configuration. Nothing is pushed: a hook
@@ -210,8 +209,7 @@ class Repository:
         return done.stdout
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """Objects under a URL that fsspec can write to. What guards them is the bucket's own settings.
 
     Whether a name is taken is asked before it is written; only a bucket that locks its objects

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..domain import run as runs
 from ..domain.dead_letter import DeadLetter, Status
@@ -19,8 +21,7 @@ from .holding import refuse_if_held, refuse_if_tried
 from .journal import DeadLetterPlace, Journal
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """A dead letter.
 
     Attributes:

@@ -8,7 +8,7 @@ refused when its turn comes. Writers wait for as long as it takes to sum up the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..domain import period as periods
 from ..domain.entry import Chart
@@ -32,8 +32,7 @@ _UNFINISHED = {
 """States of a run that may yet post, or take back, and what to do about each."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodLook:
+class PeriodLook(Struct, frozen=True):
     """What closing a period finds.
 
     Attributes:
@@ -51,8 +50,7 @@ class PeriodLook:
     versions: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodChange:
+class PeriodChange(Struct, frozen=True):
     """What came of closing or reopening a period.
 
     Attributes:

@@ -10,11 +10,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..domain.entry import PostedEntry
@@ -129,8 +130,7 @@ def own_subject(job: str, run: str, partition: str, ordinal: int) -> str:
     return f"{OWN}={job}/{run}/{partition}/{ordinal}"
 
 
-@dataclass(slots=True)
-class Sealing:
+class Sealing(Struct):
     """Seals the personal fields of some records, which are named by their indexes."""
 
     _privacy: Privacy

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..domain.chunk import ChunkState, crashed_claims
 from ..domain.events import ChunkCompleted, ChunkFailed, ChunkStarted, Counts, Offset
@@ -14,8 +15,7 @@ PARTITION = "0"
 """The one partition that a run has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A chunk to work on.
 
     Attributes:
@@ -45,8 +45,7 @@ class Item:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What the chunks' streams say about a pass through the input.
 
     Attributes:

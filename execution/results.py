@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from ..domain.errors import ConflictError, UsageError
 from ..domain.events import Counts, RecordFailed
@@ -42,8 +44,7 @@ class RunOptions:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(Struct, frozen=True, kw_only=True):
     """How an attempt ended.
 
     Attributes:

@@ -7,10 +7,10 @@ and on every one of its letters still waiting; so a letter is settled once, whoe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct, field
 
 from ..domain.chunk import CRASHES_BEFORE_ISOLATION
 from ..domain.dead_letter import resolve
@@ -41,8 +41,7 @@ class LettersChangedError(ConflictError):
     """Somebody settled or corrected one of the letters meanwhile: they are looked at anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """What came of a letter.
 
     Attributes:
@@ -62,8 +61,7 @@ class Tried:
     event: Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Letters that are tried in the same chunks.
 
     Attributes:
@@ -79,8 +77,7 @@ class Group:
     places: Sequence[DeadLetterPlace]
 
 
-@dataclass(slots=True, kw_only=True)
-class LetterPreparer(Preparer):
+class LetterPreparer(Preparer, kw_only=True):
     """Draws its records from dead letters instead of from the source.
 
     Attributes:

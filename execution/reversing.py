@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from ..compensations.entries import Dates
 from ..compensations.scope import Scope
@@ -69,8 +69,7 @@ LEASE_SECONDS = 60.0
 """Where the job, which says otherwise, is not to be had."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReversalResult:
+class ReversalResult(Struct, frozen=True):
     """How an attempt at a reversal ended.
 
     Attributes:

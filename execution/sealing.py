@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from ..domain.codec import encode
 from ..domain.events import RecordReversed, RecordSucceeded
@@ -22,8 +22,7 @@ class Sealed(msgspec.Struct, frozen=True):
     changes: Changes
 
 
-@dataclass(slots=True)
-class Bulk:
+class Bulk(Struct):
     """Events of one class, which is what nearly all of a chunk's are: sealed ahead of the rest.
 
     Attributes:

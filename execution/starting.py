@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..domain import run as runs
 from ..domain.chunk import ChunkState
@@ -47,8 +49,7 @@ class StartedMeanwhileError(ConflictError):
     """Between reading the run and starting its attempt, somebody appended to its streams."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starting:
+class Starting(Struct, frozen=True):
     """A run about to be started."""
 
     journal: Journal

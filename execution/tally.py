@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from ..domain.events import Counts
 from .controls import ControlMismatchError, ControlSums
@@ -12,8 +13,7 @@ from .job import Job
 from .plan import Plan
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Counts over all attempts of the pass under way.
 
     Attributes:

@@ -7,12 +7,13 @@ neither the signer nor whoever holds the database can move.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from hashlib import sha256
 from http.client import HTTPException
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, cast
 from urllib.request import Request, urlopen
+
+from msgspec import Struct
 
 from ..domain.errors import CheckFailedError, StornoError, UsageError
 from .project import without_password
@@ -33,8 +34,7 @@ class TimestampError(StornoError):
     """A time stamp could not be had."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamp:
+class Timestamp(Struct, frozen=True):
     """What a verified time stamp says.
 
     Attributes:

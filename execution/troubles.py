@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from ..domain.errors import DefinitionError, InputChangedError, SourceError, StornoError
 from . import retrying
@@ -41,8 +42,7 @@ TROUBLES: tuple[type[Exception], ...] = (
 """What ``closing`` knows how to go on from; anything else is a bug, and ends the process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Why a chunk could not be prepared.
 
     Attributes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 import msgspec
+from msgspec import Struct
 from pydantic import ValidationError
 
 from ..domain.errors import StornoError
@@ -52,8 +52,7 @@ class Failure(NamedTuple):
     tries: int
 
 
-@dataclass(slots=True)
-class Undoer:
+class Undoer(Struct):
     """Calls a job's handler on postings."""
 
     job: Job | None

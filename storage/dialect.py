@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ..domain.errors import StornoError
 from ..domain.seal import NewEvents
@@ -22,8 +22,7 @@ class Row(NamedTuple):
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One append: a row of ``commits``.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from msgspec.structs import astuple
 from typing_extensions import override
 
 from ..domain.errors import StoreBusyError, StornoError, StreamConflictError

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec.structs import astuple
 from typing_extensions import override
 
 from ..domain.errors import StornoError, StreamConflictError

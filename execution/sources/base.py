@@ -7,10 +7,12 @@ batches of records and names, for each, where it begins and what its bytes were.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ...domain.errors import InputChangedError
 
@@ -45,8 +47,7 @@ def offset_part(offset: Offset, name: str) -> int | str:
     return offset[name]
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """Stands among the rows where the input holds something that is not a record.
 
     Attributes:
@@ -60,8 +61,7 @@ class Malformed:
     error: str = "invalid-record"
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Consecutive records.
 
     Attributes:
@@ -103,8 +103,7 @@ class Range(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Where, and in what, the input is not what it was.
 
     Attributes:

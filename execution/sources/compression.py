@@ -11,6 +11,9 @@ from typing import IO, Any, Protocol, cast
 from ...domain.errors import SourceError
 
 
+COMPRESSED = (".gz", ".xz", ".zst")
+
+
 class Content(Protocol):
     """A file's bytes, decompressed."""
 

@@ -6,11 +6,14 @@ import glob
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
 from types import ModuleType
 from typing import IO, Any, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ...domain.errors import DefinitionError, SourceError
 from .compression import decompressed, is_damage
@@ -20,8 +23,7 @@ Paths = str | os.PathLike[str] | list[str | os.PathLike[str]] | tuple[str | os.P
 """One path, URL or glob, or several."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(Struct, frozen=True):
     """One file of the input.
 
     Attributes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from msgspec import Struct
 
 from ...domain.errors import DefinitionError
 from .base import Batch, Difference, Malformed, Offset, Range, offset_part
@@ -39,8 +40,7 @@ def iterable(records: Sequence[Any] | Factory) -> IterableSource:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class IterableSource:
+class IterableSource(Struct, frozen=True):
     """Records from Python objects. See ``storno.execution.sources.base.Source``."""
 
     factory: Factory

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .base import Batch, Difference, Offset, Range, offset_part
 from .files import FileSet, InputFile
@@ -15,8 +17,7 @@ from .open_file import LineFormat, OpenFile
 from .verify import file_number, find_difference
 
 
-@dataclass(frozen=True, slots=True)
-class LineSource:
+class LineSource(Struct, frozen=True):
     """Records from the lines of files. See ``storno.execution.sources.base.Source``."""
 
     files: FileSet

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
+
+from msgspec import Struct
 
 from ...domain.errors import DefinitionError
 
@@ -32,8 +33,7 @@ class Bytes(Protocol):
         """Up to ``count`` bytes, none at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(Struct, frozen=True):
     """How one file's bytes are text.
 
     Attributes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .base import Batch, Difference, Offset, Range, offset_part
 from .columns import builder, field_names
@@ -33,8 +35,7 @@ def parquet(paths: Paths, *, aliases: Mapping[str, str] | None = None) -> Parque
     return ParquetSource(file_set(paths), dict(aliases or {}))
 
 
-@dataclass(frozen=True, slots=True)
-class ParquetSource:
+class ParquetSource(Struct, frozen=True):
     """Records from Parquet files. See ``storno.execution.sources.base.Source``."""
 
     files: FileSet

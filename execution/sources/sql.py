@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Self, cast
 
 import sqlalchemy as sa
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ...domain.errors import DefinitionError, SourceError
 from .base import Batch, Difference, Offset, Range
@@ -54,8 +55,7 @@ def sql_query(
     return SqlSource(place, selectable, key, dict(parameters or {}), str(query).strip())
 
 
-@dataclass(frozen=True, slots=True)
-class SqlSource:
+class SqlSource(Struct, frozen=True):
     """Records from a query. See ``storno.execution.sources.base.Source``."""
 
     database: sa.URL | sa.Engine

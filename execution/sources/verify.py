@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
 from ...domain.errors import InputChangedError
+from ...storage.processes import cores
 from .base import Difference, Offset, Range, offset_part
-from .files import InputFile, Stream
+from .compression import COMPRESSED
+from .files import InputFile, Stream, is_url
 
 _BLOCK_BYTES = 1024 * 1024
+
+WORTH_A_THREAD = 64
+"""Ranges from which on they are shared out: SHA-256 lets go of the interpreter meanwhile."""
+
+MOST_THREADS = 4
 
 
 class _Place(NamedTuple):
@@ -41,6 +50,28 @@ def find_difference(files: Sequence[InputFile], ranges: Iterable[Range]) -> Diff
     stretches = sorted(
         _Stretch(_place(files, one.first), _place(files, one.next), one.digest) for one in kept
     )
+    shares = _shared_out(files, stretches)
+    with ThreadPoolExecutor(max(len(shares), 1)) as threads:
+        found = threads.map(partial(_first_difference, files), shares)
+        return next((difference for difference in found if difference is not None), None)
+
+
+def _shared_out(
+    files: Sequence[InputFile], stretches: Sequence[_Stretch]
+) -> list[Sequence[_Stretch]]:
+    """Consecutive shares of the stretches, one for each thread that hashes.
+
+    One share where what lies before a stretch would have to be read to get there.
+    """
+    direct = not any(is_url(file.path) or file.path.endswith(COMPRESSED) for file in files)
+    threads = min(cores(), MOST_THREADS, len(stretches) // WORTH_A_THREAD) if direct else 1
+    size = -(-len(stretches) // max(threads, 1)) or 1
+    return [stretches[first : first + size] for first in range(0, len(stretches), size)]
+
+
+def _first_difference(
+    files: Sequence[InputFile], stretches: Sequence[_Stretch]
+) -> Difference | None:
     with closing(_Walk(files)) as walk:
         for stretch in stretches:
             digest, short = walk.hash(stretch.first, stretch.stop)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.acts import OF_CHUNKS, OF_OTHERS, OF_RECORDS, Act, act_of
 from ...domain.errors import StoreError
@@ -31,8 +31,7 @@ from .scan import Condition, Span, collect, holding, topics_of, within
 _EVENTS = log_tables().events.c
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedAct:
+class RecordedAct(Struct, frozen=True):
     """An act, and what it was done to.
 
     Attributes:
@@ -112,8 +111,7 @@ def _placed(responsible: Responsible, recorded: RecordedEvent, act: Act) -> Reco
     return RecordedAct(recorded, act, about=getattr(event, "about", None) or None)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """Who had something executed, and what for; ``reason`` is empty where none was asked for."""
 
     actor: str

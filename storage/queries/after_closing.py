@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.entry import PostedEntry
 from ...domain.period import Month, Period, PeriodClosed, PeriodReopened
@@ -28,8 +28,7 @@ AT_ONCE: Final = 1_000
 _LOG = log_tables()
 
 
-@dataclass(frozen=True, slots=True)
-class AfterClosing:
+class AfterClosing(Struct, frozen=True):
     """An entry that a closed period has to do with.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.codec import decode
 from ...domain.entry import PostedEntry
@@ -24,8 +24,7 @@ DateName = Literal["posting", "effective"]
 """Which of an entry's dates is meant."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
+class EntryFilter(Struct, frozen=True):
     """Which entries are meant.
 
     Attributes:
@@ -56,8 +55,7 @@ class EntryFilter:
         return entry.posting if self.by == "posting" else entry.effective
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEntry:
+class RecordedEntry(Struct, frozen=True):
     """An entry and where it comes from.
 
     Attributes:
@@ -89,8 +87,7 @@ class RecordedEntry:
     entry: PostedEntry
 
 
-@dataclass(frozen=True, slots=True)
-class UsedAccount:
+class UsedAccount(Struct, frozen=True):
     """An account of a book, and the first day of what was posted to it (ISO)."""
 
     account: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from ...domain.errors import CheckFailedError
 from ..dialect import Commit, Row
@@ -16,8 +17,7 @@ from ..views.replay import between
 _COMMITS = log_tables().commits.c
 
 
-@dataclass(frozen=True, slots=True)
-class LogHead:
+class LogHead(Struct, frozen=True):
     """How far a log reaches.
 
     Attributes:
@@ -29,8 +29,7 @@ class LogHead:
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CommitRange:
+class CommitRange(Struct, frozen=True):
     """Consecutive commits; none where ``last`` is below ``first``."""
 
     first: int

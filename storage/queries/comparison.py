@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.entry import PostedEntry
 from ...domain.events import RecordReversed, RecordSucceeded
@@ -30,8 +30,7 @@ _EVENTS = _LOG.events.c
 _COMMITS = _LOG.commits.c
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """What is compared.
 
     Attributes:
@@ -50,8 +49,7 @@ Amounts = tuple[tuple[Unit, int], ...]
 """What a record moves, debits less credits in minor units, in the order of the units."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyDifference:
+class KeyDifference(Struct, frozen=True):
     """A record that one side posted and the other did not, or not with these amounts.
 
     Attributes:
@@ -102,8 +100,7 @@ def key_differences(store: Store, first: Side, second: Side) -> Iterator[KeyDiff
             yield KeyDifference(key, here, there)
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(Struct, frozen=True):
     """What stands of a record on one side."""
 
     key: str | None

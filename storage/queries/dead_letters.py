@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.codec import decode
 from ...domain.events import RecordCorrected
@@ -19,8 +19,7 @@ WAITING: Final = ("open", "corrected")
 """The states of dead letters that are still to be settled."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterPlace:
+class DeadLetterPlace(Struct, frozen=True):
     """Which record of a run failed, without what is known of it: there may be very many."""
 
     run: str
@@ -34,8 +33,7 @@ class DeadLetterPlace:
     moved_to: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterRow:
+class DeadLetterRow(Struct, frozen=True):
     """A record of a run that failed.
 
     Attributes:
@@ -78,8 +76,7 @@ class DeadLetterRow:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterGroup:
+class DeadLetterGroup(Struct, frozen=True):
     """Dead letters of one job with one error; ``message`` is one of theirs."""
 
     job: str
@@ -174,7 +171,7 @@ def dead_letter_places(
 
 def place_of(row: DeadLetterRow) -> DeadLetterPlace:
     """Where a dead letter is."""
-    names = [field.name for field in fields(DeadLetterPlace)]
+    names = DeadLetterPlace.__struct_fields__
     return DeadLetterPlace(**{name: getattr(row, name) for name in names})
 
 

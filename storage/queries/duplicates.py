@@ -7,9 +7,10 @@ second time those alone are kept, one of each kind.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from ...domain.entry import PostedEntry
 from ...domain.events import RecordReversed, RecordSucceeded
@@ -26,8 +27,7 @@ Moved = tuple[str, *tuple[object, ...]]
 """A job, and what a posting of it moves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(Struct, frozen=True):
     """A posting, and the last one before it that moves the same under another key.
 
     Attributes:

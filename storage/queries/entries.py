@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.entry import PostedEntry, PostedLine
 from ...domain.events import RecordReversed, RecordSucceeded
@@ -22,8 +22,7 @@ from .scan import Condition, Positions, Span, holding, scan, topics_of, within
 _EVENTS = log_tables().events.c
 
 
-@dataclass(frozen=True, slots=True)
-class PostedRecord:
+class PostedRecord(Struct, frozen=True):
     """A posting, or what took one back, with who is behind it.
 
     Attributes:
@@ -48,8 +47,7 @@ class PostedRecord:
         return self.event.reversal if isinstance(self.event, RecordReversed) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """Which entries are looked at; all where nothing is said.
 
     Attributes:
@@ -129,8 +127,7 @@ def entries_without_text(store: Store, chosen: Chosen, shortest: int) -> Iterato
             yield posted
 
 
-@dataclass(frozen=True, slots=True)
-class RoundLines:
+class RoundLines(Struct, frozen=True):
     """A posting with lines of round amounts, and these lines."""
 
     posted: PostedRecord
@@ -158,8 +155,7 @@ def round_amounts(
             yield RoundLines(posted, lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Reposted:
+class Reposted(Struct, frozen=True):
     """A record that was posted, taken back, and posted again.
 
     Attributes:

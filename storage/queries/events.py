@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.events import Event
 from ..schema import log_tables
@@ -21,8 +21,7 @@ PAGE: Final = 500
 """So many events, or streams, are read by one statement."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(Struct, frozen=True):
     """An event and where it stands.
 
     Attributes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import eq, le
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ..schema import log_tables
 from ..store import Store
@@ -30,8 +30,7 @@ _PLACES: Final = {column: place for place, column in enumerate(COLUMNS[MOVEMENTS
 _COMMITS = log_tables().commits.c
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """What was posted to an account in one currency; its balance is debit minus credit."""
 
     book: str
@@ -42,8 +41,7 @@ class Balance:
     credit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Struct, frozen=True):
     """What one commit moved on an account, in one currency and at one pair of dates (ISO)."""
 
     commit_number: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...domain.reversal import ReversalRejected, ReversalRequested
 from ..schema import log_tables
@@ -11,8 +12,7 @@ from ..store import Store
 from .scan import Span, collect, topics_of, within
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Struct, frozen=True):
     """A reversal that was asked for.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.errors import NotFoundError
 from ...projections.changes import KEYS
@@ -19,8 +19,7 @@ from ..views.tables import COLUMNS, ViewTables
 ROWS_AT_ONCE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """The views at a moment; to be read while ``past`` is open."""
 
     at: Reach

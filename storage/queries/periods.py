@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.dead_letter import of_reversal
 from ...domain.period import Period
@@ -19,8 +19,7 @@ _UNRESOLVED = ("open", "corrected")
 """States of dead letters that wait for somebody; a corrected one has not been tried again yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodRow:
+class PeriodRow(Struct, frozen=True):
     """A month of a book that was ever closed.
 
     Attributes:
@@ -44,8 +43,7 @@ class PeriodRow:
     changed_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class PostedInto:
+class PostedInto(Struct, frozen=True):
     """A run that posted into a month.
 
     Attributes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...projections.dead_letters import REVERSED
 from ..schema import log_tables
@@ -13,8 +12,7 @@ from ..views.generation import live_views
 from .rows import begins_with
 
 
-@dataclass(frozen=True, slots=True)
-class PostingCommit:
+class PostingCommit(Struct, frozen=True):
     """A commit that holds a chunk's postings.
 
     Attributes:

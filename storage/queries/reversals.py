@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.dead_letter import of_reversal
 from ...domain.errors import NotFoundError
@@ -16,8 +16,7 @@ from ..views.tables import ViewTables
 from .rows import columns_for, read
 
 
-@dataclass(frozen=True, slots=True)
-class ReversalRow:
+class ReversalRow(Struct, frozen=True):
     """A reversal.
 
     Attributes:

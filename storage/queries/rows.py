@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from msgspec import Struct
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-RowType = TypeVar("RowType", bound="DataclassInstance")
+RowType = TypeVar("RowType", bound=Struct)
 
 
-def columns_for(row: type[Any], table: sa.Table) -> list[sa.Column[Any]]:
+def columns_for(row: type[Struct], table: sa.Table) -> list[sa.Column[Any]]:
     """The table's columns that the row has a field for, in the order of the fields."""
-    return [table.c[field.name] for field in fields(row) if field.name in table.c]
+    return [table.c[name] for name in row.__struct_fields__ if name in table.c]
 
 
 def read(connection: sa.Connection, select: sa.Select[Any], row: type[RowType]) -> list[RowType]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...projections.dead_letters import REVERSED
 from ..store import Store
@@ -14,8 +13,7 @@ from .ledger import exact_sum, joined
 from .rows import begins_with
 
 
-@dataclass(frozen=True, slots=True)
-class RunBalance:
+class RunBalance(Struct, frozen=True):
     """An account in one currency: what the run moved, or what reversals of it did."""
 
     book: str

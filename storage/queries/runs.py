@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.errors import NotFoundError
 from ...projections.dead_letters import KEYED, RETRIED, REVERSED
@@ -16,8 +16,7 @@ from ..views.tables import ViewTables
 from .rows import begins_with, columns_for, read
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """A run.
 
     Attributes:
@@ -61,8 +60,7 @@ class RunRow:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(Struct, frozen=True):
     """An attempt at a run; ``why`` is start, resume, takeover or again."""
 
     run: str
@@ -85,8 +83,7 @@ class AttemptRow:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
+class ChunkRow(Struct, frozen=True):
     """A chunk: its last claim, and its outcome.
 
     Attributes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.codec import EVENTS, UPCASTERS
 from ...domain.events import Event
@@ -34,8 +34,7 @@ Positions = tuple[int, int]
 Condition = sa.ColumnElement[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A stretch of the log: the positions behind ``after``, up to ``last``."""
 
     after: int

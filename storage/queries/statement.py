@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ...domain.codec import decode
 from ...domain.events import RecordReversed, RecordSucceeded
@@ -36,8 +37,7 @@ Unit = tuple[str, int]
 Chosen = Sequence[sa.ColumnElement[bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountLine:
+class AccountLine(Struct, frozen=True):
     """A posted line.
 
     Attributes:
@@ -73,8 +73,7 @@ class AccountLine:
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Commit:
+class _Commit(Struct, frozen=True):
     number: int
     first_position: int
     count: int
@@ -155,7 +154,7 @@ def _commits(
 ) -> list[tuple[str, _Commit]]:
     """The effective dates in order, each with the commits that hold lines of it."""
     commits = log_tables().commits
-    number, *rest = (commits.c[name] for name in _Commit.__slots__)
+    number, *rest = (commits.c[name] for name in _Commit.__struct_fields__)
     effective = movements.c.effective
     rows = connection.execute(
         sa.select(effective, number, *rest)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from storno.domain.checkpoint import Checkpoint, CheckpointError, origin_of, parse
 from storno.domain.errors import UsageError

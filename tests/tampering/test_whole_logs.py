@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from storno.domain.access import AccessRefused
 from storno.domain.checkpoint import CheckpointError, origin_of, parse

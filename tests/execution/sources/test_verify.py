@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storno.execution.sources import Difference, csv_source
+from storno.execution.sources.verify import WORTH_A_THREAD
 
 from .reading import Read, read_all
 
@@ -98,6 +99,28 @@ def test_the_first_of_several_differences_is_named(files: Input) -> None:
 
     assert found is not None
     assert found.location == f"1{files.suffix}, bytes 244 to 484"
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ((b"999,x", b"999,y"), None),
+        ((b"002,x", b"040,y"), "1{0}, bytes 16 to 22"),
+        ((b"999,x", b"040,y"), "2{0}, bytes 244 to 250"),
+    ],
+)
+def test_many_ranges_are_shared_out(
+    files: Input, monkeypatch: pytest.MonkeyPatch, changed: tuple[bytes, bytes], where: str | None
+) -> None:
+    monkeypatch.setattr("storno.execution.sources.verify.cores", lambda: 2)
+    files.read = read_all(files.source, [1])
+    files.write("1", FIRST.replace(changed[0], b"ooo,z"))
+    files.write("2", SECOND.replace(changed[1], b"ooo,z"))
+
+    found = files.difference()
+
+    assert len(files.read.ranges) > 2 * WORTH_A_THREAD
+    assert (found and found.location) == (where and where.format(files.suffix))
 
 
 def test_a_file_cut_off(files: Input) -> None:
