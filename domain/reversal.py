@@ -276,8 +276,8 @@ def reject(state: ReversalState, actor: Actor, reason: str) -> tuple[Event, ...]
     return (ReversalRejected(actor=actor, reason=reason),)
 
 
-def start(state: ReversalState, worker: Worker, actor: Actor) -> tuple[Event, ...]:
-    """Begin an attempt at executing it; nothing where it is completed.
+def start(name: str, state: ReversalState, worker: Worker, actor: Actor) -> tuple[Event, ...]:
+    """Begin an attempt at executing the reversal of that name; nothing where it is completed.
 
     The caller has made sure that nobody alive holds a running one, and that a first attempt does
     what was requested.
@@ -289,14 +289,14 @@ def start(state: ReversalState, worker: Worker, actor: Actor) -> tuple[Event, ..
     if state.status is ReversalStatus.COMPLETED:
         return ()
     if state.requested is None:
-        raise NotAllowedError("the reversal was never requested: plan and submit it first.")
+        raise NotAllowedError(f"reversal {name} was never requested: plan and submit it first.")
     if state.status is ReversalStatus.REJECTED:
-        raise NotAllowedError("the reversal was rejected: plan and submit another one.")
+        raise NotAllowedError(f"reversal {name} was rejected: plan and submit another one.")
     if state.missing_approvals:
         people = "1 person" if state.missing_approvals == 1 else f"{state.missing_approvals} people"
         raise ApprovalRequiredError(
-            f"the reversal waits for the approval of {people} other than the requester: "
-            "storno reverse approve ID, with --actor."
+            f"reversal {name} waits for the approval of {people} other than the requester: "
+            f"storno reverse approve {name} --actor NAME."
         )
     takeover = state.status is ReversalStatus.RUNNING
     why = "takeover" if takeover else "resume" if state.attempt else "start"

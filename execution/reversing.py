@@ -166,7 +166,7 @@ class Execution:
         if state.status is ReversalStatus.RUNNING:
             refuse_if_held(self.journal, reversal, state)
         worker = this_worker()
-        moves = reversals.start(state, worker, self.actor)
+        moves = reversals.start(self.name, state, worker, self.actor)
         self.request = request_of(state)
         self.run = RunId.parse(self.request.run)
         assert state.requested is not None, "what was not requested is not found"

@@ -10,7 +10,6 @@ from typing import IO, Any, Protocol, cast
 
 from ...domain.errors import SourceError
 
-
 COMPRESSED = (".gz", ".xz", ".zst")
 
 

@@ -31,6 +31,7 @@ def actor(name: str) -> Actor:
     return Actor(name=name, os_user="os", host="host")
 
 
+NAME = "R-7"
 ANNA, BEN, CARA, DORA = map(actor, ("anna", "ben", "cara", "dora"))
 WORKER = Worker(host="host", boot_id="boot", pid=7, process_started="1")
 DIGEST = "77de"
@@ -118,7 +119,7 @@ def test_every_decision_in_every_state(name: str) -> None:
     assert (
         outcome(lambda: reversals.approve(state, ANNA, DIGEST)),
         outcome(lambda: reversals.approve(state, BEN, DIGEST)),
-        outcome(lambda: reversals.start(state, WORKER, CARA)),
+        outcome(lambda: reversals.start(NAME, state, WORKER, CARA)),
         outcome(lambda: reversals.reject(state, CARA, "wrong rows")),
     ) == TABLE[name]
 
@@ -160,10 +161,10 @@ def test_one_person_is_not_two() -> None:
     state = state_of("one of two")
 
     assert reversals.approve(state, BEN, DIGEST) == ()
-    with pytest.raises(ApprovalRequiredError, match="1 person"):
-        reversals.start(state, WORKER, ANNA)
+    with pytest.raises(ApprovalRequiredError, match="R-7 waits for the approval of 1 person"):
+        reversals.start(NAME, state, WORKER, ANNA)
     with pytest.raises(ApprovalRequiredError, match="2 people"):
-        reversals.start(state_of("needs two"), WORKER, ANNA)
+        reversals.start(NAME, state_of("needs two"), WORKER, ANNA)
 
 
 @pytest.mark.parametrize("name", ["Anna", "ANNA", "\uff41nna", "anna\u00a0"])
@@ -194,7 +195,7 @@ def test_what_is_approved_is_what_was_requested() -> None:
     ],
 )
 def test_an_attempt_says_what_kind_it_is(name: str, why: str, attempt: int) -> None:
-    (event,) = reversals.start(state_of(name), WORKER, CARA)
+    (event,) = reversals.start(NAME, state_of(name), WORKER, CARA)
 
     assert event == ReversalStarted(attempt=attempt, worker=WORKER, actor=CARA, why=why)
     assert reversals.evolve(state_of(name), event).holder == WORKER
@@ -208,7 +209,7 @@ def test_a_rejection_has_a_reason(name: str, reason: str) -> None:
 
 
 def test_a_new_attempt_forgets_what_the_one_before_set_aside() -> None:
-    (event,) = reversals.start(state_of("stopped"), WORKER, CARA)
+    (event,) = reversals.start(NAME, state_of("stopped"), WORKER, CARA)
 
     assert reversals.evolve(state_of("stopped"), event).failed == 0
 
@@ -244,7 +245,7 @@ def decided(state: ReversalState, act: str, name: str, word: str | None) -> tupl
         case "reject":
             return reversals.reject(state, PEOPLE[name], word or "")
         case "start":
-            return reversals.start(state, WORKER, PEOPLE[name])
+            return reversals.start(NAME, state, WORKER, PEOPLE[name])
         case _:
             return (ENDINGS[name],) if state.status is ReversalStatus.RUNNING else ()
 
