@@ -39,7 +39,7 @@ def run(task: Task) -> tuple[float, float]:
     store = Store.open(task.url)
     watch = Stopwatch()
     with watch:
-        found = verify(store, decoded=True)
+        found = verify(store)
     store.close()
     if found.total:
         raise BenchError(f"the log is not verified: {found.problems}")

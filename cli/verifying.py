@@ -86,7 +86,6 @@ def _verified(
             store,
             checkpoints=[each.checkpoint for each in kept],
             since=None if since is None else since.checkpoint,
-            decoded=True,
             progress=step,
         )
     if log.total or not compares:

@@ -13,6 +13,18 @@ from typing import Any, Final
 
 ROWS_AT_ONCE: Final = {"sqlite": 200, "postgresql": 5_000}
 
+_UNPRECEDED: Final = """
+SELECT 1 FROM {table} AS event
+WHERE position BETWEEN {given} AND {given} AND version <> 1 AND (
+    version < 1 OR NOT EXISTS (
+        SELECT 1 FROM {table} AS before
+        WHERE before.stream = event.stream AND before.version = event.version - 1
+        AND before.position < event.position
+    )
+)
+LIMIT 1
+"""
+
 StoredRow = tuple[Any, ...]
 """Position, stream, version, topic and state as they come from the driver, of whatever types."""
 
@@ -33,6 +45,7 @@ class EventRows:
         self._is_file = database == "sqlite"
         self._at_once = ROWS_AT_ONCE[database]
         self._select = f"SELECT position, stream, version, topic, state FROM {table} WHERE"
+        self._unpreceded = _UNPRECEDED.format(table=table, given="?" if self._is_file else "%s")
 
     def between(self, after: int | None, until: int) -> Iterator[list[StoredRow]]:
         """The rows behind a position up to another, a few at a time.
@@ -42,6 +55,17 @@ class EventRows:
             until: the last position.
         """
         return self._streamed(after, until) if self._is_file else self._paged(after, until)
+
+    def are_preceded(self, first: int, last: int) -> bool:
+        """Whether each event is its stream's first, or has the version before it further up.
+
+        Args:
+            first: the position of the first event that is looked at.
+            last: of the last one.
+        """
+        with closing(self._driver.cursor()) as cursor:
+            cursor.execute(self._unpreceded, (first, last))
+            return cursor.fetchone() is None
 
     def _streamed(self, after: int | None, until: int) -> Iterator[list[StoredRow]]:
         behind = "" if after is None else f"position > {after:d} AND"

@@ -52,7 +52,6 @@ class StoredEvents:
         tables: LogTables,
         *,
         after_position: int | None,
-        decoded: bool,
     ) -> None:
         """Begin behind a position, or with whatever comes first.
 
@@ -60,13 +59,11 @@ class StoredEvents:
             connection: in a transaction that has begun.
             tables: of the log.
             after_position: None begins with whatever comes first, be its position below 1.
-            decoded: whether to look for events that cannot be read.
         """
         self.position = after_position or 0
         self._connection = connection
         self._events = tables.events
         self._rows = event_rows(connection, tables)
-        self._decoded = decoded
         self._after = after_position
 
     def pass_over(self, commit: Commit) -> None:
@@ -90,8 +87,7 @@ class StoredEvents:
             except (TypeError, AttributeError, struct.error, UnicodeError):
                 _hash_one_by_one(commit.number, rows, found)
             else:
-                if self._decoded:
-                    found.unreadable += _unreadable(commit.number, map(Row._make, rows))
+                found.unreadable += _unreadable(commit.number, map(Row._make, rows))
         if expected <= commit.last_position:
             found.problems.append(_missing(commit.number, expected, commit.last_position))
         self.position = max(commit.last_position, expected - 1)

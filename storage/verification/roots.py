@@ -32,13 +32,14 @@ class Stretch(msgspec.Struct, frozen=True, array_like=True):
     begins: bool
 
 
-def roots(rows: EventRows, stretch: Stretch, *, decoded: bool) -> list[bytes]:
+def roots(rows: EventRows, stretch: Stretch, *, streams: bool) -> list[bytes]:
     """The root over each commit's events, in order; empty where something does not fit.
 
     Args:
         rows: of the events.
         stretch: the commits.
-        decoded: whether an event that cannot be read does not fit.
+        streams: whether an event does not fit whose stream has none of the version before it
+            further up; that is slow where the log has lost the index over streams and versions.
     """
     total = sum(stretch.counts)
     after = stretch.first_position - 1
@@ -46,7 +47,7 @@ def roots(rows: EventRows, stretch: Stretch, *, decoded: bool) -> list[bytes]:
     expected = stretch.first_position
     for some in rows.between(None if stretch.begins else after, after + total):
         columns: list[Any] = list(zip(*some, strict=True))
-        positions, _, _, topics, states = columns
+        positions, _, versions, topics, states = columns
         if positions != tuple(range(expected, expected + len(some))):
             return []
         expected += len(some)
@@ -54,7 +55,10 @@ def roots(rows: EventRows, stretch: Stretch, *, decoded: bool) -> list[bytes]:
             leaves += event_leaves(NewEvents(*columns[1:]))
         except (TypeError, AttributeError, struct.error, UnicodeError):
             return []
-        if decoded and not can_decode(topics, states):
+        if not can_decode(topics, states):
+            return []
+        has_later_versions = streams and versions.count(1) < len(versions)
+        if has_later_versions and not rows.are_preceded(positions[0], positions[-1]):
             return []
     if len(leaves) != total:
         return []

@@ -43,7 +43,7 @@ class Place(msgspec.Struct, frozen=True):
         options: its named arguments.
         settings: statements for the new connection.
         table: the events' name.
-        decoded: what ``roots`` takes.
+        streams: what ``roots`` takes.
     """
 
     driver: str
@@ -52,7 +52,7 @@ class Place(msgspec.Struct, frozen=True):
     options: dict[str, Any]
     settings: list[str]
     table: str
-    decoded: bool
+    streams: bool
 
 
 class SecondProcessGoneError(StornoError):
@@ -165,7 +165,7 @@ def serve(pipe: int, parent: int) -> None:
         orders.send_bytes(_READY)
         decode = msgspec.msgpack.Decoder(Stretch).decode
         while _is_wanted(orders, parent):
-            found = _roots(rows, decode(orders.recv_bytes()), decoded=place.decoded)
+            found = _roots(rows, decode(orders.recv_bytes()), streams=place.streams)
             orders.send_bytes(msgspec.msgpack.encode(found))
     os._exit(0)
 
@@ -177,10 +177,10 @@ def _connect(place: Place) -> Any:
     return connection
 
 
-def _roots(rows: EventRows, stretch: Stretch, *, decoded: bool) -> list[bytes]:
+def _roots(rows: EventRows, stretch: Stretch, *, streams: bool) -> list[bytes]:
     """Nothing where the database cannot read it: the first process meets that in its turn."""
     try:
-        return roots(rows, stretch, decoded=decoded)
+        return roots(rows, stretch, streams=streams)
     except Exception:  # noqa: BLE001 - whatever it was, it is no answer
         return []
 

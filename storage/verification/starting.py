@@ -17,7 +17,7 @@ WORTH_A_PROCESS: Final = 100_000
 
 
 def second_process(
-    engine: sa.Engine, tables: LogTables, events: int, *, decoded: bool
+    engine: sa.Engine, tables: LogTables, events: int, *, streams: bool
 ) -> SecondProcess | None:
     """A process that helps with so many events; None where it could not, or would not be worth it.
 
@@ -25,17 +25,17 @@ def second_process(
         engine: of the store.
         tables: of the log.
         events: how many there are to read.
-        decoded: whether they are decoded as well.
+        streams: what ``roots`` takes.
     """
     if events < WORTH_A_PROCESS or not can_share_work():
         return None
     try:
-        return SecondProcess(_place(engine, str(tables.events.name), decoded=decoded))
+        return SecondProcess(_place(engine, str(tables.events.name), streams=streams))
     except OSError:
         return None
 
 
-def _place(engine: sa.Engine, table: str, *, decoded: bool) -> Place:
+def _place(engine: sa.Engine, table: str, *, streams: bool) -> Place:
     driver, database = engine.dialect.loaded_dbapi.__name__, engine.dialect.name
     address: list[str]
     options: dict[str, Any]
@@ -49,4 +49,4 @@ def _place(engine: sa.Engine, table: str, *, decoded: bool) -> Place:
         # Without what SQLAlchemy adds for itself, which is an object.
         words = {name: value for name, value in given.items() if isinstance(value, str | int)}
         options = words | {"client_encoding": "utf8", "autocommit": True}
-    return Place(driver, database, address, options, settings, table, decoded)
+    return Place(driver, database, address, options, settings, table, streams)

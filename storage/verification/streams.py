@@ -1,7 +1,7 @@
-"""Whether the versions of every stream count from 1, in the order of the log.
+"""Where the versions of a stream do not count from 1, in the order of the log.
 
-Every event is asked for the one before it, by the index over streams and versions: the database
-needs no memory for that, and its thread no interpreter, so it goes on beside the hashing.
+Every event is asked for the one before it, by the index over streams and versions. Only for a log
+with something wrong: ``roots`` sees whether they do.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ the commits a few portions, and one hash for each bit of their number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -67,19 +66,17 @@ def verify(
     *,
     checkpoints: Sequence[Checkpoint] = (),
     since: Checkpoint | None = None,
-    decoded: bool = False,
     progress: Progress | None = None,
 ) -> Verification:
     """Recompute a store's log; what is found is returned, never raised.
 
-    A long log is read by two processes.
+    Where all else holds, events that cannot be read are named: whoever computes all hashes anew can
+    seal what is no event. A long log is read by two processes.
 
     Args:
         store: whose log it is.
         checkpoints: that the log must extend; their signatures are the caller's business.
         since: another one; the events up to it are not read again, only their commits' rows.
-        decoded: see as well that each event can be read, and where all else holds, name those that
-            cannot: whoever computes all hashes anew can seal what is no event.
         progress: told the events done and their number every now and then.
 
     Raises:
@@ -89,14 +86,15 @@ def verify(
     tables, problems = store.log.tables, Problems()
     kept = KeptCheckpoints((*checkpoints, *([] if since is None else [since])))
     problems.extend(kept.of_other_logs(origin_of(store.store_id)))
-    with snapshot(store.engine) as connection, ThreadPoolExecutor(1) as beside:
+    with snapshot(store.engine) as connection:
         problems.extend(missing_guards(connection, tables))
-        reading = _Reading(connection, tables, kept, problems, progress, decoded=decoded)
+        reading = _Reading(connection, tables, kept, problems, progress)
         try:
             reading.begin_behind(0 if since is None else since.size)
-            streams = beside.submit(_broken_streams, store, reading.start)
             reading.read()
-            problems.extend(streams.result())
+            if problems.total or not reading.all_fit:  # otherwise ``roots`` has seen to them
+                streams = broken_streams(connection, tables, after_position=reading.start)
+                problems.extend(streams)
         except (connection.dialect.loaded_dbapi.Error, sa.exc.DBAPIError) as error:
             problems.add(_unreadable(store.engine, reading, error))
     if not problems.total:
@@ -118,6 +116,7 @@ class _Reading:
         tree: of the commits read so far.
         previous: the last of them, as it must have been written.
         events_read: how many events were hashed.
+        all_fit: whether ``roots`` has answered for every commit that is looked at.
         start: the position behind which events are read.
         unreadable: the events that fit, and are none.
     """
@@ -129,21 +128,21 @@ class _Reading:
         kept: KeptCheckpoints,
         problems: Problems,
         progress: Progress | None,
-        *,
-        decoded: bool,
     ) -> None:
         self.tree = Frontier()
         self.previous: Commit = BEFORE_THE_FIRST
         self.events_read = 0
+        self.all_fit = True
         self.start = 0
         self.unreadable = Problems()
-        self._decoded = decoded
         self._connection = connection
         self._tables = tables
         self._commits = StoredCommits(connection, tables)
         self._kept = kept
         self._problems = problems
         self._progress = progress
+        # Where a guard is gone, an index may be as well: then the streams are looked at in the end.
+        self._streams = not problems.total
         self._skipped = 0
         self._last_position = 0
         self._reported = 0
@@ -160,11 +159,11 @@ class _Reading:
         """Read everything, and take note of what does not fit."""
         events = StoredEvents(
             self._connection, self._tables,
-            after_position=self.start if self._skipped else None, decoded=self._decoded,
+            after_position=self.start if self._skipped else None,
         )  # fmt: skip
         self._problems.extend(self._kept.differing(self.tree))
         second = second_process(
-            self._connection.engine, self._tables, self._total, decoded=self._decoded
+            self._connection.engine, self._tables, self._total, streams=self._streams
         )
         with nullcontext() if second is None else closing(second):
             commits = Ahead(self._portions(), self._roots, second).commits()
@@ -189,7 +188,7 @@ class _Reading:
         """No answer where the database cannot read it: that is met once its turn comes."""
         try:
             rows = event_rows(self._connection, self._tables)
-            return roots(rows, stretch, decoded=self._decoded)
+            return roots(rows, stretch, streams=self._streams)
         except self._connection.dialect.loaded_dbapi.Error:
             if is_aborted(self._connection):
                 raise
@@ -212,6 +211,7 @@ class _Reading:
                 events.pass_over(commit)
                 self._count(commit.count)
             else:
+                self.all_fit = False
                 root, named = self._root(events, commit)
         self.previous, problems = with_root(commit, self.previous, following, root)
         for problem in problems:
@@ -260,11 +260,6 @@ def _with_following(
     for commit, following in pairwise(chain(commits, [None])):
         if commit is not None:
             yield commit, None if following is None else following[0]
-
-
-def _broken_streams(store: Store, after_position: int) -> list[Problem]:
-    with store.engine.connect() as connection:
-        return list(broken_streams(connection, store.log.tables, after_position=after_position))
 
 
 def _unreadable(engine: sa.Engine, reading: _Reading, error: Exception) -> Problem:

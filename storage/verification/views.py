@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from ...domain.errors import StoreError, StoreUnavailableError
 from ..log import EventLog
 from ..views.check import Difference, check
 from ..views.replay import Progress
 from .problems import Problem
-from .readable import unreadable_events
 
 
 def view_problems(log: EventLog, progress: Progress | None = None) -> tuple[list[Problem], int]:
     """What the views say otherwise than the events: the first hundred, and how many there are.
 
-    Only for a log that holds: its events are read, and folded, in their order. Events that this
-    version cannot read are named; then nothing was compared.
+    Only for a log that holds: its events are read, and folded, in their order.
 
     Raises:
-        StoreError: the store cannot be reached, or has no views that this version reads.
+        StoreError: the store cannot be reached, or has events or views that this version cannot
+            read.
     """
-    try:
-        comparison = check(log, progress)
-    except StoreUnavailableError:
-        raise
-    except StoreError:
-        unreadable, total = unreadable_events(log)
-        if not total:
-            raise
-        return unreadable, total
+    comparison = check(log, progress)
     return [_problem(each) for each in comparison.differences], comparison.total
 
 

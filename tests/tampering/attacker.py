@@ -10,8 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from storno.domain.checkpoint import Checkpoint, origin_of
+from storno.domain.codec import encode
+from storno.domain.events import RunStopped
 from storno.domain.note import PrivateKey
-from storno.domain.seal import EMPTY_CHAIN, commit_leaf, event_leaf, merkle_root
+from storno.domain.seal import EMPTY_CHAIN, NewEvents, commit_leaf, event_leaf, merkle_root
 from storno.storage.schema import append_only, log_tables
 from storno.storage.store import Store
 from storno.storage.tree import current_checkpoint
@@ -23,6 +25,8 @@ TABLES = log_tables()
 EVENTS, COMMITS = TABLES.events, TABLES.commits
 
 Row = tuple[Any, ...]
+
+_STATE = encode(RunStopped(attempt=1, why="requested"))
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,12 @@ def kept(store: Store) -> Checkpoint:
 def found(store: Store, *checkpoints: Checkpoint, since: Checkpoint | None = None) -> Verification:
     """What a verification says."""
     return verify(store, checkpoints=checkpoints, since=since)
+
+
+def readable(streams: Sequence[str], versions: Sequence[int]) -> NewEvents:
+    """Events that are events, to be appended."""
+    count = len(streams)
+    return NewEvents(list(streams), list(versions), [RunStopped.TOPIC] * count, [_STATE] * count)
 
 
 def told(verification: Verification) -> str:

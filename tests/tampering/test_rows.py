@@ -14,7 +14,7 @@ import pytest
 from storno.domain.seal import NewEvents
 from storno.storage.store import Store
 
-from .attacker import EVENTS, Attacker, attacking, found, kept, told
+from .attacker import EVENTS, Attacker, attacking, found, kept, readable, told
 
 FIRST, LAST = 17, 23
 """The fourth commit's positions."""
@@ -290,7 +290,7 @@ def test_what_is_read_since_a_checkpoint_is_what_came_after_it(store: Store):
 def test_scenario_30_changes_are_found_far_behind_one_another(store: Store):
     for number in range(3):
         names = [f"many/{number}-{place}" for place in range(4_000)]
-        store.log.append(NewEvents(names, [1] * 4_000, ["t"] * 4_000, [b"{}"] * 4_000))
+        store.log.append(readable(names, [1] * 4_000))
     verification = found(store)
     assert (verification.total, verification.events) == (0, 12_048), told(verification)
     with attacking(store) as attacker:

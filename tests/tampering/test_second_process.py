@@ -72,11 +72,11 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Prompt]]:
 def _with_one(store: Store) -> Verification:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "cores", lambda: 1)
-        return verify(store, decoded=True)
+        return verify(store)
 
 
 def test_a_clean_log_is_verified_by_both(store: Store, two: list[Prompt]):
-    found = verify(store, decoded=True)
+    found = verify(store)
     assert not found.total, told(found)
     assert found == _with_one(store)
     assert found.events == EVENTS
@@ -89,10 +89,26 @@ def test_a_clean_log_is_verified_by_both(store: Store, two: list[Prompt]):
 def test_both_name_what_one_names(store: Store, attack: Attack, two: list[Prompt]):
     with attacking(store) as attacker:
         attack.do(attacker)
-    found = verify(store, decoded=True)
+    found = verify(store)
     assert found.total
     assert found == _with_one(store)
     assert len(two) == 1
+
+
+def test_the_second_process_sees_a_version_without_the_one_before_it(
+    store: Store, two: list[Prompt], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ahead, "COMMITS_AT_ONCE", 1)
+    _, its_first, *_ = store.log.commits()
+    position = its_first.last_position
+    with attacking(store) as attacker:
+        attacker.change(position, version=9)
+        attacker.recompute()
+    found = verify(store)
+    assert (found.problems[0].field, found.problems[0].position) == ("version", position)
+    assert found == _with_one(store)
+    (process,) = two
+    assert process.answers[0] == []
 
 
 def test_events_that_cannot_be_read_are_named_in_order(store: Store, two: list[Prompt]):
@@ -100,13 +116,12 @@ def test_events_that_cannot_be_read_are_named_in_order(store: Store, two: list[P
         for position in (40, 19, 12):
             attacker.change(position, state=b"[]")
         attacker.recompute()
-    found = verify(store, decoded=True)
+    found = verify(store)
     assert [(each.field, each.position) for each in found.problems] == [
         ("state", 12), ("state", 19), ("state", 40),
     ]  # fmt: skip
     assert found == _with_one(store)
-    assert not verify(store).total
-    assert len(two) == 2
+    assert len(two) == 1
 
 
 def test_only_what_came_since_a_checkpoint_is_read(store: Store, two: list[Prompt]):
@@ -115,15 +130,14 @@ def test_only_what_came_since_a_checkpoint_is_read(store: Store, two: list[Promp
     assert not any(each.answers for each in two)
 
 
-@pytest.mark.parametrize("decoded", [False, True])
 def test_a_process_that_is_killed_ends_the_verification(
-    store: Store, two: list[Prompt], monkeypatch: pytest.MonkeyPatch, decoded: bool
+    store: Store, two: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(starting, "SecondProcess", Killed)
     with pytest.raises(
         SecondProcessGoneError, match=r"was ended by SIGKILL: nothing is verified"
     ) as caught:
-        verify(store, decoded=decoded)
+        verify(store)
     assert exit_code(caught.value) == FAILED
     assert len(two) == 1
 
@@ -139,8 +153,8 @@ def _ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def _reaches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     place = starting._place
 
-    def misleading(engine: sa.Engine, table: str, *, decoded: bool) -> Place:
-        return replace(place(engine, table, decoded=decoded), driver="no_such_driver")
+    def misleading(engine: sa.Engine, table: str, *, streams: bool) -> Place:
+        return replace(place(engine, table, streams=streams), driver="no_such_driver")
 
     monkeypatch.setattr(starting, "_place", misleading)
 
@@ -153,7 +167,7 @@ def test_where_none_can_be_had_one_process_reads_all(
     mishap: Callable[[pytest.MonkeyPatch], None],
 ):
     mishap(monkeypatch)
-    found = verify(store, decoded=True)
+    found = verify(store)
     assert (found.total, found.events) == (0, EVENTS)
     assert not any(each.answers for each in two)
 
