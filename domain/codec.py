@@ -60,9 +60,19 @@ def decode(topic: str, state: bytes) -> Event:
 
 
 def can_decode(topics: Sequence[str], states: Sequence[bytes]) -> bool:
-    """Whether ``decode`` reads each of these stored states; nothing is kept of them."""
+    """Whether ``decode`` reads each of these stored states; nothing is kept of them.
+
+    Args:
+        topics: of one event at least.
+        states: one for each topic.
+    """
+    first = topics[0]
     try:
-        for _ in map(call, map(_DECODERS.__getitem__, topics), states):
+        if topics.count(first) == len(topics):  # as in most of a run: a tenth less to do
+            decoded = map(_DECODERS[first], states)
+        else:
+            decoded = map(call, map(_DECODERS.__getitem__, topics), states)
+        for _ in decoded:
             pass
     except KeyError:
         return all(map(_is_readable, topics, states))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from itertools import repeat
 from struct import Struct
 
 import msgspec
@@ -28,16 +29,21 @@ _SHORT = 4096
 
 
 class _Lengths(dict[int, bytes]):
-    """Packed lengths; those of short things are kept."""
+    """Packed lengths behind what they always stand behind; those of short things are kept."""
+
+    def __init__(self, before: bytes) -> None:
+        super().__init__()
+        self._before = before
 
     def __missing__(self, length: int) -> bytes:
-        packed = _LENGTH(length)
+        packed = self._before + _LENGTH(length)
         if length < _SHORT:
             self[length] = packed
         return packed
 
 
-_LENGTHS = _Lengths()
+_name_length = _Lengths(_LEAF).__getitem__
+_state_length = _Lengths(b"").__getitem__
 
 
 class NewEvents(msgspec.Struct, frozen=True):
@@ -77,16 +83,26 @@ def event_leaf(stream: str, version: int, topic: str, state: bytes) -> bytes:
 
 
 def event_leaves(events: NewEvents) -> list[bytes]:
-    """``event_leaf`` of each: a comprehension, because there is one for every record."""
-    lengths = _LENGTHS
+    """``event_leaf`` of each, in loops of the interpreter's own: there is one for every record."""
     names = list(map(str.encode, events.streams))
-    middles = map(_version_and_topic, events.versions, events.topics)
-    return [
-        sha256(
-            b"".join((_LEAF, lengths[len(name)], name, middle, lengths[len(state)], state))
-        ).digest()
-        for name, middle, state in zip(names, middles, events.states, strict=True)
-    ]
+    return _hashes(
+        zip(
+            map(_name_length, map(len, names)),
+            names,
+            _middles(events.versions, events.topics),
+            map(_state_length, map(len, events.states)),
+            events.states,
+            strict=True,
+        )
+    )
+
+
+def _middles(versions: Sequence[int], topics: Sequence[str]) -> Iterable[bytes]:
+    """What stands between name and state: mostly the same, as records are posted one by one."""
+    count = len(versions)
+    if count and versions.count(versions[0]) == topics.count(topics[0]) == count:
+        return repeat(_version_and_topic(versions[0], topics[0]), count)
+    return map(_version_and_topic, versions, topics)
 
 
 @lru_cache(maxsize=1024)
@@ -105,14 +121,17 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
         return sha256(b"").digest()
     level = list(leaves)
     while len(level) > 1:
-        paired = [
-            sha256(_NODE + left + right).digest()
-            for left, right in zip(level[::2], level[1::2], strict=False)
-        ]
+        ends = iter(level)
+        paired = _hashes(zip(repeat(_NODE), ends, ends, strict=False))
         if len(level) % 2:
             paired.append(level[-1])
         level = paired
     return level[0]
+
+
+def _hashes(inputs: Iterable[tuple[bytes, ...]]) -> list[bytes]:
+    """The SHA-256 of each, given in parts."""
+    return [sha256(joined).digest() for joined in map(b"".join, inputs)]
 
 
 def commit_leaf(
