@@ -19,7 +19,7 @@ from ..domain.events import (
     RecordSucceeded,
 )
 from ..domain.ids import ChunkId, RunId
-from ..domain.postings import Postings
+from ..domain.postings import AlikePostings, Posting, Postings
 from . import checkpoint, dead_letters, ledger, monitoring, periods, reversals
 from .changes import Changes, Movements, Recorded
 
@@ -50,7 +50,7 @@ def project(events: Sequence[Recorded], movements: Movements | None = None) -> C
     return _project(others, moved, posted, reversed_)
 
 
-def project_apart(others: Sequence[Recorded], postings: Postings) -> Changes:
+def project_apart(others: Sequence[Recorded], postings: Postings | AlikePostings) -> Changes:
     """What a commit changes, its postings being at hand as they are stored.
 
     The same as ``project`` of all its events, which are read in full where they have to be.
@@ -63,6 +63,11 @@ def project_apart(others: Sequence[Recorded], postings: Postings) -> Changes:
         StoreError: a posting cannot be read.
     """
     moved: Movements = {}
+    if isinstance(postings, AlikePostings):
+        if not _job_settling(others) and (entry := postings.entry()):
+            ledger.fold(moved, [Posting((entry,))])
+            return _project(others, moved, (), ())
+        postings = postings.whole()
     posted, taken_back = postings.entries()
     ledger.fold(moved, posted)
     ledger.fold(moved, taken_back)

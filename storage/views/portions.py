@@ -1,38 +1,33 @@
 """Reads the log for whoever makes views from it: commits, postings in bulk, other events singly.
 
-The database joins the states of all postings of a portion, so that they arrive as one value
-instead of a row each. Measured on SQLite with 1,000,000 invoices: 0.6 microseconds an event
-instead of 1.4. A portion is one row in all, because a thread that fetches rows gives the
-interpreter away for each and waits up to 5 milliseconds to have it again from a thread that
-computes: with a row a commit and a row for every other event, reading ahead gained nothing.
+The database joins what is wanted of all postings of a portion, their lines or their states, so that
+it arrives as one value instead of a row each. A portion is one row in all, because a thread that
+fetches rows gives the interpreter away for each and waits up to 5 milliseconds to have it again
+from a thread that computes: with a row a commit and a row for every other event, reading ahead
+gained nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
 
-from ...domain.events import RecordAttempted, RecordReversed, RecordSucceeded
-from ...domain.postings import NO_STATES, Postings
+from ...domain.postings import NO_STATES, AlikePostings, Postings
 from ...projections.changes import Recorded
 from ..schema import LogTables
 from ..soundness import event_at
+from .portion_statements import select_portion
 
 EVENTS_AT_ONCE: Final = 10_000
 """How many events are read and written together; a larger commit counts as one. Two lots of their
 stored states are in memory at a time."""
 
 COMMITS_AT_ONCE: Final = 1_000
-
-_POSTINGS: Final = (RecordSucceeded.TOPIC, RecordReversed.TOPIC)
-
-_APART: Final = (*_POSTINGS, RecordAttempted.TOPIC)
-"""What is not read singly: no view has an attempt that has no outcome yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,7 @@ class CommitEvents:
     """
 
     stretch: Stretch
-    postings: Postings
+    postings: Postings | AlikePostings
     others: list[Recorded]
 
 
@@ -113,23 +108,29 @@ def portions(commits: Sequence[Stretch]) -> Iterator[Sequence[Stretch]]:
         yield commits[start:]
 
 
+ReadWhole: TypeAlias = Callable[[Stretch], Postings]
+"""Reads a commit's postings as they are stored."""
+
+
 class Portion:
     """The events of some commits as they are stored; taken apart commit by commit.
 
     Nothing is decoded before it is asked for: what a thread reads ahead costs it no interpreter.
     """
 
-    def __init__(self, commits: Sequence[Stretch], row: Sequence[Any]) -> None:
+    def __init__(self, commits: Sequence[Stretch], row: Sequence[Any], whole: ReadWhole) -> None:
         """Keep what was read.
 
         Args:
             commits: one or more.
-            row: of all that is posted, and of all that is taken back, a list of states for
-                every commit, the lists joined by commas; where each ends, and the other events,
-                both in JSON.
+            row: of all lines that were cut out, of all that is posted, and of all that is taken
+                back, a list for every commit that has any, the lists joined by commas; where each
+                ends, and the other events, both in JSON.
+            whole: reads the postings of one of the commits as they are stored.
         """
         self.commits = commits
-        self._posted, self._taken_back, self._parts, self._others = row
+        self._lines, self._posted, self._taken_back, self._parts, self._others = row
+        self._whole = whole
 
     def events(self) -> Iterator[CommitEvents]:
         """The events of every commit.
@@ -145,13 +146,18 @@ class Portion:
             while following is not None and following[0] <= commit.last_position:
                 recorded.append(following[1])
                 following = next(others, None)
-            number = commit.number
-            yield CommitEvents(commit, postings.get(number) or Postings(number), recorded)
+            yield CommitEvents(commit, postings[commit.number], recorded)
 
-    def _postings(self) -> Iterator[tuple[int, Postings]]:
-        posted, taken_back = _Cut(self._posted), _Cut(self._taken_back)
-        for number, count, length, length_back in _PARTS.decode(self._parts or "[]"):
-            yield number, Postings(number, count, posted.next(length), taken_back.next(length_back))
+    def _postings(self) -> Iterator[tuple[int, Postings | AlikePostings]]:
+        lines, posted, taken_back = map(_Cut, (self._lines, self._posted, self._taken_back))
+        commits = {commit.number: commit for commit in self.commits}
+        for part in _PARTS.decode(self._parts):
+            if part.lines is None:
+                yield part.number, _as_stored(part, posted, taken_back)
+            else:
+                opening, listed = bytes.fromhex(part.opening or ""), lines.next(part.lines)
+                whole = partial(self._whole, commits[part.number])
+                yield part.number, AlikePostings(opening, listed, whole)
 
     def _single(self) -> Iterator[tuple[int, Recorded]]:
         for row in sorted(_OTHERS.decode(self._others or "[]")):
@@ -160,10 +166,32 @@ class Portion:
             yield position, Recorded(stream, version, event_at(position, topic, stored))
 
 
-_PARTS: Final = msgspec.json.Decoder(list[tuple[int, int, int | None, int | None]])
 _OTHERS: Final = msgspec.json.Decoder(list[tuple[int, str, int, str, str, str]])
 _BYTES: Final = "blob"
 """What SQLite calls bytes; it lets anything else stand in their place."""
+
+
+class _Part(msgspec.Struct, frozen=True, array_like=True):
+    """What a portion holds of a commit's postings: how many bytes of each list, and their number.
+
+    The number, and the states that it counts, are left out where there are lines.
+    """
+
+    number: int
+    opening: str | None
+    lines: int | None
+    count: int
+    posted: int | None
+    taken_back: int | None
+
+
+_PARTS: Final = msgspec.json.Decoder(list[_Part])
+
+
+def _as_stored(part: _Part, posted: _Cut, taken_back: _Cut) -> Postings:
+    return Postings(
+        part.number, part.count, posted.next(part.posted), taken_back.next(part.taken_back)
+    )
 
 
 class _Cut:
@@ -188,6 +216,7 @@ def read_portion(
     commits: Sequence[Stretch],
     *,
     postings_only: bool = False,
+    whole: ReadWhole | None = None,
 ) -> Portion:
     """The events of consecutive commits.
 
@@ -196,83 +225,44 @@ def read_portion(
         log: of the store.
         commits: one or more.
         postings_only: leave the other events unread.
+        whole: reads a commit's postings as they are stored, where that is asked for later; by
+            the connection unless given.
     """
+    row = _read(connection, log, commits, cut=True, others=not postings_only)
+    return Portion(commits, row, whole or partial(read_whole, connection, log))
+
+
+def read_whole(connection: sa.Connection, log: LogTables, commit: Stretch) -> Postings:
+    """A commit's postings as they are stored.
+
+    Args:
+        connection: to read by.
+        log: of the store.
+        commit: which.
+    """
+    row = _read(connection, log, [commit], cut=False, others=False)
+    _, posted, taken_back, parts, _ = row
+    (part,) = _PARTS.decode(parts)
+    return _as_stored(part, _Cut(posted), _Cut(taken_back))
+
+
+def _read(
+    connection: sa.Connection,
+    log: LogTables,
+    commits: Sequence[Stretch],
+    *,
+    cut: bool,
+    others: bool,
+) -> Sequence[Any]:
     first, last = commits[0], commits[-1]
-    select = _select(connection.dialect.name, log.commits.name, log.events.name, postings_only)
-    bounds: tuple[int, ...] = (first.number, last.number)
-    if not postings_only:
-        bounds += (first.first_position, last.last_position)
-    return Portion(commits, connection.exec_driver_sql(select, bounds).one())
-
-
-@lru_cache(maxsize=16)
-def _select(dialect: str, commits: str, events: str, postings_only: bool) -> str:
-    """The statement that reads a portion; composed anew for each, it took as long as 300 events.
-
-    Its parameters are the numbers of the first and of the last commit, and, unless postings are
-    all that is wanted, the positions of the first and of the last event.
-    """
-    parts, others = _STATEMENTS[dialect]
-    posted, taken_back = _POSTINGS
-    names = {
-        "commits": commits,
-        "events": events,
-        "posted": f"'{posted}'",
-        "taken_back": f"'{taken_back}'",
-        "apart": ", ".join(f"'{topic}'" for topic in _APART),
+    select = select_portion(
+        connection.dialect.name, log.commits.name, log.events.name, others=others
+    )
+    bounds = {
+        "first": first.number,
+        "last": last.number,
+        "begin": first.first_position,
+        "end": last.last_position,
+        "cut": cut,
     }
-    return parts.format(**names, others="NULL" if postings_only else others.format(**names))
-
-
-_STATEMENTS: Final = {
-    "sqlite": (
-        """
-        WITH parts AS (
-            SELECT number, count(*) AS count,
-                CAST('[' || group_concat(state, ',') FILTER (WHERE topic = {posted}) || ']'
-                    AS BLOB) AS posted,
-                CAST('[' || group_concat(state, ',') FILTER (WHERE topic = {taken_back}) || ']'
-                    AS BLOB) AS taken_back
-            FROM {commits} JOIN {events}
-                ON position BETWEEN first_position AND first_position + {commits}.count - 1
-            WHERE number BETWEEN ? AND ? AND topic IN ({posted}, {taken_back})
-            GROUP BY number
-        )
-        SELECT CAST(group_concat(posted, ',') AS BLOB), CAST(group_concat(taken_back, ',') AS BLOB),
-            json_group_array(json_array(number, count, length(posted), length(taken_back))),
-            ({others})
-        FROM parts
-        """,
-        """
-        SELECT json_group_array(
-            json_array(position, stream, version, topic, typeof(state), hex(state)))
-        FROM {events} WHERE position BETWEEN ? AND ? AND topic NOT IN ({apart})
-        """,
-    ),
-    "postgresql": (
-        """
-        WITH parts AS (
-            SELECT number, count(*) AS count,
-                '['::bytea || string_agg(state, ',') FILTER (WHERE topic = {posted})
-                    || ']'::bytea AS posted,
-                '['::bytea || string_agg(state, ',') FILTER (WHERE topic = {taken_back})
-                    || ']'::bytea AS taken_back
-            FROM {commits} JOIN {events}
-                ON position BETWEEN first_position AND first_position + {commits}.count - 1
-            WHERE number BETWEEN %s AND %s AND topic IN ({posted}, {taken_back})
-            GROUP BY number
-        )
-        SELECT string_agg(posted, ','), string_agg(taken_back, ','),
-            json_agg(json_build_array(number, count, length(posted), length(taken_back)))::text,
-            ({others})
-        FROM parts
-        """,
-        """
-        SELECT json_agg(
-            json_build_array(position, stream, version, topic, 'blob', encode(state, 'hex')))::text
-        FROM {events} WHERE position BETWEEN %s AND %s AND topic NOT IN ({apart})
-        """,
-    ),
-}
-"""Database to how postings are read, and the others. SQLite has bytes checked, which it lets
-anything else stand for; what is joined is cast, so that its length is one in bytes."""
+    return connection.exec_driver_sql(select, bounds).one()

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
+from ...domain.postings import Postings
 from ...projections.project import project_apart
 from ..schema import LogTables
 from .batch import Batch
-from .portions import COMMITS_AT_ONCE, Portion, Stretch, portions, read_portion, stretches
+from .portions import (
+    COMMITS_AT_ONCE,
+    Portion,
+    ReadWhole,
+    Stretch,
+    portions,
+    read_portion,
+    read_whole,
+    stretches,
+)
 from .tables import ViewTables
 from .writer import write_batch
 
@@ -73,9 +84,10 @@ class Replay:
         Reads in transactions of its own: what was committed never changes.
         """
         with engine.connect() as connection, ThreadPoolExecutor(1, "storno-replay") as ahead:
+            whole = partial(self._whole, engine)
             before: Future[Portion] | None = None
             for commits in self._planned(engine, until):
-                reading = ahead.submit(self._read_apart, connection, commits)
+                reading = ahead.submit(self._read_apart, connection, commits, whole)
                 if before is not None:
                     yield self._folded(before.result())
                 before = reading
@@ -93,15 +105,28 @@ class Replay:
             yield from portions(commits)
             after = commits[-1].number
 
-    def _read_apart(self, connection: sa.Connection, commits: Sequence[Stretch]) -> Portion:
+    def _whole(self, engine: sa.Engine, commit: Stretch) -> Postings:
+        """Meanwhile the connection that reads is busy with what comes next."""
+        with engine.connect() as connection:
+            return read_whole(connection, self.log, commit)
+
+    def _read_apart(
+        self, connection: sa.Connection, commits: Sequence[Stretch], whole: ReadWhole
+    ) -> Portion:
         try:
-            return self._read(connection, commits)
+            return self._read(connection, commits, whole)
         finally:
             # SQLite's write-ahead log grows behind whoever goes on seeing the store as it was.
             connection.rollback()
 
-    def _read(self, connection: sa.Connection, commits: Sequence[Stretch]) -> Portion:
-        return read_portion(connection, self.log, commits, postings_only=self.movements_only)
+    def _read(
+        self,
+        connection: sa.Connection,
+        commits: Sequence[Stretch],
+        whole: ReadWhole | None = None,
+    ) -> Portion:
+        only = self.movements_only
+        return read_portion(connection, self.log, commits, postings_only=only, whole=whole)
 
     def _folded(self, portion: Portion) -> Batch:
         batch = Batch()
