@@ -17,6 +17,7 @@ venv := .venv
 wheel_venv := .venv-wheel
 lowest_venv := .venv-lowest
 pip := bin/python -m pip -qq
+tree := pyproject.toml README.md LICENSE api cli compensations domain execution projections storage
 
 .PHONY: help setup demo test lowest lint types layers docs serve check bench torture coverage wheel clean
 
@@ -66,7 +67,7 @@ coverage: $(venv)/.test $(venv)/.coverage ## Run the tests and report the lines 
 	@$(venv)/bin/coverage combine --quiet
 	@$(venv)/bin/coverage report
 
-setup: $(venv)/.test $(venv)/.lint $(venv)/.docs $(wheel_venv)/.types ## Install all that the checks need
+setup: $(venv)/.setup $(wheel_venv)/.types ## Install all that the checks need
 
 clean: ## Remove everything that make made
 	rm -rf $(venv) $(wheel_venv) $(lowest_venv) build dist site *.egg-info
@@ -92,15 +93,24 @@ $(venv)/.test: $(venv)/.storno
 	@$(@D)/$(pip) install --editable '.[all]' --group test
 	@touch $@
 
+# What the checks need of it, at once: each pip looks for everything again.
+$(venv)/.setup: $(venv)/.pip pyproject.toml
+	@echo "Installing what the checks need into $(@D)"
+	@$(@D)/$(pip) install --editable '.[all]' --group test --group lint --group docs
+	@touch $(addprefix $(@D)/,.storno .test .lint .docs) $@
+
 # lint, docs, bench, coverage, lowest: the dependency group of that name
 $(venv)/.%: $(venv)/.storno
 	@echo "Installing the $* group into $(@D)"
 	@$(@D)/$(pip) install --group $*
 	@touch $@
 
+# From a copy: two that build in one folder, as both virtual environments are filled at once, would
+# overwrite what the other has to read.
 $(wheel_venv)/.types: $(wheel_venv)/.pip pyproject.toml
 	@echo "Installing what the type and layer checks need into $(@D)"
-	@$(@D)/$(pip) install '.[all]' --group types
+	@rm -rf $(@D)/tree && mkdir $(@D)/tree && cp -r $(tree) $(@D)/tree
+	@$(@D)/$(pip) install --no-compile './$(@D)/tree[all]' --group types # most of it is only read
 	@touch $@
 
 # Always: a wheel is quick to build, and a stale one would be checked in place of the tree.
