@@ -9,7 +9,9 @@ there.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,10 @@ from .servers import InstalledServer, PipServer, Server, installed_binaries
 from .stores import Databases, Originals
 
 __all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
+
+MEMORY = Path("/dev/shm")
+"""Where files are in memory, on Linux."""
+ENOUGH_BYTES = 6 << 30
 
 PUBLISHED = ROOT.parent / "shared" / "data" / "devon-spend"
 
@@ -41,6 +47,20 @@ def pytest_configure() -> None:
     # A shell lets what it starts in the background ignore Ctrl-C, and tests send it to processes.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A new database is three hundred files, and on a disk to make and drop them takes longer than
+    # most tests. No test ends the machine, so what is in memory lasts as long as it has to.
+    if "TMPDIR" not in os.environ and _can_hold_files(MEMORY):
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
+
+def _can_hold_files(folder: Path) -> bool:
+    """Whether there is room for the files of all tests, and some of them can be executed."""
+    return (
+        os.access(folder, os.W_OK)
+        and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+        and shutil.disk_usage(folder).free >= ENOUGH_BYTES
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

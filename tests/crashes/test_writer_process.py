@@ -29,12 +29,17 @@ WAIT_AT_25 = Mishap(at="record", nth=25, act="wait")
 
 
 def start(
-    project: Project, mishap: Mishap | None = None, its_writers: Mishap | None = None
+    project: Project,
+    mishap: Mishap | None = None,
+    its_writers: Mishap | None = None,
+    *,
+    fresh: bool = False,
 ) -> subprocess.Popen[str]:
     """A long run in a process group of its own, and what happens to it and its writer."""
     storno = project.storno(mishap=mishap)
-    return subprocess.Popen(  # its own command line is looked for
+    return forking.start(
         storno.command("run", JOB, "--param", "run=a"),
+        fresh=fresh,
         cwd=project.folder,
         env=storno.environment | environment(Suffering(mishap=its_writers), project.folder),
         stdout=subprocess.PIPE,
@@ -229,7 +234,7 @@ def test_the_second_interrupt_waits_for_no_writer(on_sqlite: Project) -> None:
 def test_nobody_can_read_the_password(new_database: Callable[[str], str], tmp_path: Path) -> None:
     url = sa.make_url(new_database("postgresql")).update_query_dict({"password": "rosebud"})
     project = Project(tmp_path, url.render_as_string(hide_password=False))
-    run = start(project, WAIT_AT_25)
+    run = start(project, WAIT_AT_25, fresh=True)  # what was forked has another command line
     project.is_here()
     assert writer(run)
 
