@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from .codec import decode
 from .entry import PostedEntry, PostedLine
@@ -135,8 +135,7 @@ def _states(listed: bytes | memoryview) -> list[bytes]:
     return [bytes(state) for state in _STATES.decode(listed)]
 
 
-@dataclass(frozen=True, slots=True)
-class AlikePostings:
+class AlikePostings(Struct, frozen=True):
     """The postings of a commit that has nothing but postings that are alike.
 
     Attributes:

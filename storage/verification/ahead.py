@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from ..dialect import Commit
 from .problems import Problem
@@ -27,8 +28,7 @@ MOST_AHEAD: Final = 8
 TypedCommit = tuple[Commit, list[Problem]]
 
 
-@dataclass(slots=True)
-class Portion:
+class Portion(Struct):
     """Consecutive commits.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct, field
 
 from ...domain.codec import decode
 from ...domain.errors import StornoError
@@ -24,8 +24,7 @@ _LAST_POSITION: Final = 2**63 - 1
 """That a database can hold; a changed row may add up to more."""
 
 
-@dataclass(slots=True)
-class Hashed:
+class Hashed(Struct):
     """What a commit's events came to.
 
     Attributes:

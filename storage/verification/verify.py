@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.checkpoint import Checkpoint, origin_of
 from ...domain.errors import StoreUnavailableError
@@ -40,8 +40,7 @@ EVENTS_A_STEP: Final = 10_000
 """How many events are read between two reports of how far it is, at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What reading the log came to.
 
     Attributes:

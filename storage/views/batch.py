@@ -8,8 +8,9 @@ for their table is handed out before them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from ...projections.changes import Changes, Keyed, Released, Resolved, Row, Upsert
 from .movement_rows import MovementValues
@@ -49,8 +50,7 @@ class _Merged(NamedTuple):
     add: dict[str, int]
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """Gathers changes; ``finish`` hands out the steps that write them, in order.
 
     Attributes:

@@ -8,10 +8,10 @@ by sums of digests. It stops no writer and leaves nothing behind.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...projections.changes import KEYS
 from ..log import EventLog
@@ -28,8 +28,7 @@ from .writer import write_batch
 __all__ = ["MOST_DIFFERENCES", "Comparison", "Difference", "check"]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """What comparing all views came to.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 MOST_DIFFERENCES: Final = 100
 """How many are listed; all are counted."""
@@ -12,8 +13,7 @@ MOST_DIFFERENCES: Final = 100
 Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One difference.
 
     Attributes:

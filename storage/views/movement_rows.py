@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from ...projections.changes import Movements
 from .tables import COLUMNS, MOVEMENTS
@@ -34,8 +35,7 @@ class Group(NamedTuple):
     values: list[Any]
 
 
-@dataclass(slots=True)
-class MovementValues:
+class MovementValues(Struct):
     """The rows of one commit or several.
 
     Attributes:

@@ -10,12 +10,12 @@ gained nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...domain.postings import NO_STATES, AlikePostings, Postings
 from ...projections.changes import Recorded
@@ -30,8 +30,7 @@ stored states are in memory at a time."""
 COMMITS_AT_ONCE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """Where a commit's events are.
 
     Attributes:
@@ -52,8 +51,7 @@ class Stretch:
         return self.first_position + self.count - 1
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEvents:
+class CommitEvents(Struct, frozen=True):
     """A commit's events.
 
     Attributes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ...projections.changes import COUNTS, KEYS
 from ..schema import BIG, TEXT
@@ -182,8 +182,7 @@ _INDEXED: Final[Mapping[str, tuple[str, ...]]] = {"dead_letters": ("stream",)}
 _GENERATION: Final = re.compile(rf"(?:{'|'.join(COLUMNS)})_g(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class ViewTables:
+class ViewTables(Struct, frozen=True):
     """One set of tables: the live views, views that are being built, or temporary ones."""
 
     suffix: str
