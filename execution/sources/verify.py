@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ...domain.errors import InputChangedError
-from ...storage.processes import cores
 from .base import Difference, Offset, Range, offset_part
 from .compression import COMPRESSED
 from .files import InputFile, Stream, is_url
@@ -64,7 +63,7 @@ def _shared_out(
     One share where what lies before a stretch would have to be read to get there.
     """
     direct = not any(is_url(file.path) or file.path.endswith(COMPRESSED) for file in files)
-    threads = min(cores(), MOST_THREADS, len(stretches) // WORTH_A_THREAD) if direct else 1
+    threads = min(MOST_THREADS, len(stretches) // WORTH_A_THREAD) if direct else 1
     size = -(-len(stretches) // max(threads, 1)) or 1
     return [stretches[first : first + size] for first in range(0, len(stretches), size)]
 

@@ -110,9 +110,8 @@ def test_the_first_of_several_differences_is_named(files: Input) -> None:
     ],
 )
 def test_many_ranges_are_shared_out(
-    files: Input, monkeypatch: pytest.MonkeyPatch, changed: tuple[bytes, bytes], where: str | None
+    files: Input, changed: tuple[bytes, bytes], where: str | None
 ) -> None:
-    monkeypatch.setattr("storno.execution.sources.verify.cores", lambda: 2)
     files.read = read_all(files.source, [1])
     files.write("1", FIRST.replace(changed[0], b"ooo,z"))
     files.write("2", SECOND.replace(changed[1], b"ooo,z"))
