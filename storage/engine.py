@@ -20,6 +20,7 @@ LOCK_TIMEOUT_SECONDS: Final = 30.0
 """How long a writer waits for the store's lock before it gives up, in seconds."""
 
 WRITES: Final = "storno_writes"
+SYNCS_LATER: Final = "storno_syncs_later"
 LOCK_TIMEOUT: Final = "storno_lock_timeout_seconds"
 
 
@@ -43,9 +44,11 @@ def create_engine(
     parsed = _parse(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = sqlite_engine.create(parsed, lock_timeout_seconds, writes_option=WRITES)
+        engine = sqlite_engine.create(
+            parsed, lock_timeout_seconds, writes_option=WRITES, later_option=SYNCS_LATER
+        )
     elif backend == "postgresql":
-        engine = postgresql_engine.create(parsed)
+        engine = postgresql_engine.create(parsed, later_option=SYNCS_LATER)
     else:
         raise UsageError(
             f"A store cannot live in {backend}. Use sqlite:///path/to/file or postgresql://..."
@@ -61,6 +64,16 @@ def writer(engine: sa.Engine) -> sa.Engine:
     exception. On SQLite beginning raises StoreBusyError when the lock is not to be had in time.
     """
     return engine.execution_options(**{WRITES: True})
+
+
+def filler(engine: sa.Engine) -> sa.Engine:
+    """A ``writer`` whose commits wait for no disk: for much that nobody sees yet.
+
+    They last once a later commit of a ``writer`` does, which syncs all that stands in the
+    database's log before it. Until then a crash of the machine, not of a process, may lose the
+    last of them.
+    """
+    return writer(engine).execution_options(**{SYNCS_LATER: True})
 
 
 def is_aborted(connection: sa.Connection) -> bool:

@@ -13,8 +13,13 @@ from sqlalchemy import event
 from ..domain.errors import UsageError
 
 
-def create(url: sa.URL) -> sa.Engine:
-    """An engine on PostgreSQL, whatever driver the URL names: READ COMMITTED, psycopg 3."""
+def create(url: sa.URL, *, later_option: str | None = None) -> sa.Engine:
+    """An engine on PostgreSQL, whatever driver the URL names: READ COMMITTED, psycopg 3.
+
+    Args:
+        url: of the database.
+        later_option: the execution option with which commits wait for no disk.
+    """
     if find_spec("psycopg") is None:
         raise UsageError(
             "PostgreSQL needs the package psycopg, which is not installed. "
@@ -33,6 +38,12 @@ def create(url: sa.URL) -> sa.Engine:
         connect_args={"client_encoding": "utf8"} | _application_name(url),
     )
     event.listen(engine, "connect", lambda connection, _entry: register(connection))
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if later_option is not None and connection.get_execution_options().get(later_option):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
     return engine
 
 

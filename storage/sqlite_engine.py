@@ -60,7 +60,9 @@ def is_sound(version: tuple[int, ...]) -> bool:
     return not FIRST_UNSOUND <= version < FIRST_SOUND_AGAIN
 
 
-def create(url: sa.URL, lock_timeout_seconds: float, *, writes_option: str) -> sa.Engine:
+def create(
+    url: sa.URL, lock_timeout_seconds: float, *, writes_option: str, later_option: str
+) -> sa.Engine:
     """An engine on a SQLite file whose transactions begin as engine.py says."""
     module = library()
     _refuse_unsound(module)
@@ -82,7 +84,7 @@ def create(url: sa.URL, lock_timeout_seconds: float, *, writes_option: str) -> s
     _open_existing_files_only(engine, path)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "checkin", _end_transaction)
-    _control_begin(engine, path, lock_timeout_seconds, writes_option)
+    _control_begin(engine, path, lock_timeout_seconds, writes_option, later_option)
     return engine
 
 
@@ -132,7 +134,11 @@ def _end_transaction(connection: Any, _entry: ConnectionPoolEntry) -> None:
 
 
 def _control_begin(
-    engine: sa.Engine, path: str, lock_timeout_seconds: float, writes_option: str
+    engine: sa.Engine,
+    path: str,
+    lock_timeout_seconds: float,
+    writes_option: str,
+    later_option: str,
 ) -> None:
     """Begin transactions ourselves, as SQLAlchemy's documentation of the dialect describes."""
 
@@ -143,6 +149,11 @@ def _control_begin(
         if connection.info.get(writes_option) is not writes:
             connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
             connection.info[writes_option] = writes
+        later = bool(connection.get_execution_options().get(later_option))
+        if connection.info.get(later_option, False) is not later:
+            # With NORMAL no commit syncs the write-ahead log; the next with FULL syncs all of it.
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if later else 'FULL'}")
+            connection.info[later_option] = later
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
         except sa.exc.OperationalError as error:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from ...domain.errors import ConflictError
-from ..engine import writer
+from ..engine import filler
 from ..log import EventLog
 from .generation import (
     all_generations,
@@ -128,13 +128,16 @@ def _build(log: EventLog, tables: ViewTables, generation: int, progress: Progres
 
 
 def _fill(log: EventLog, replay: Replay, tables: ViewTables, progress: Progress | None) -> None:
-    """Read up to the head, a transaction for each batch; only writing takes a lock."""
+    """Read up to the head, a transaction for each batch; only writing takes a lock.
+
+    All of it lasts with the commit that moves the pointer.
+    """
     head = log.head()
     if head is None:
         return
     with closing(replay.batches(log.engine, head.number)) as batches:
         for batch in batches:
-            with writer(log.engine).begin() as connection:
+            with filler(log.engine).begin() as connection:
                 write_batch(connection, tables, batch)
             if progress is not None:
                 progress(replay.position, head.last_position)

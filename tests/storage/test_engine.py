@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from storno.domain.errors import StoreMissingError, UnsoundSQLiteError, UsageError
 from storno.storage import migrate, sqlite_engine
-from storno.storage.engine import create_engine, store_path, writer
+from storno.storage.engine import create_engine, filler, store_path, writer
 from storno.storage.log import EventLog
 
 from .helpers import append, event
@@ -116,6 +117,25 @@ def test_a_reader_cannot_write_and_a_writer_can(sqlite_url: str) -> None:
             reader.exec_driver_sql(insert)
         with writer(engine).connect() as connection:
             connection.exec_driver_sql(insert)
+    engine.dispose()
+
+
+def test_a_filler_waits_for_no_disk_and_a_writer_after_it_does(store_url: str) -> None:
+    """On the same connection, given back to the pool in between."""
+    migrate.init(store_url)
+    engine = create_engine(store_url)
+    is_sqlite = engine.dialect.name == "sqlite"
+    ask = "PRAGMA synchronous" if is_sqlite else "SHOW synchronous_commit"
+
+    def told(kind: Engine) -> object:
+        with kind.begin() as connection:
+            return connection.exec_driver_sql(ask).scalar_one()
+
+    lasting, later = (2, 1) if is_sqlite else ("on", "off")
+    assert [told(kind(engine)) for kind in (writer, filler, filler, writer)] == [
+        *(lasting, later, later, lasting)
+    ]
+    assert told(engine) == lasting
     engine.dispose()
 
 

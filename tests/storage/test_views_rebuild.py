@@ -74,6 +74,25 @@ def test_a_rebuild_repairs_what_was_changed(store: Store):
     assert_views_agree(store.url)
 
 
+def test_the_commit_that_moves_the_pointer_waits_for_the_disk(store: Store):
+    """Those before it do not: what is lost of them, no pointer that lasts points to."""
+    append(store, sample_history().commits)
+    ask, lasting = "SHOW synchronous_commit", "on"
+    if store.engine.dialect.name == "sqlite":
+        ask, lasting = "PRAGMA synchronous", 2
+    seen: list[tuple[int, bool]] = []
+
+    @sa.event.listens_for(store.engine, "commit")
+    def see(connection: sa.Connection) -> None:
+        execute = connection.connection.driver_connection.execute
+        (pointer,) = execute(f"SELECT generation FROM {VIEW_GENERATION.name}").fetchone()
+        seen.append((pointer, execute(ask).fetchone()[0] == lasting))
+
+    rebuild(store.log)
+    assert (1, False) in seen
+    assert next(waits for pointer, waits in seen if pointer == 2)
+
+
 def test_runs_go_on_after_a_rebuild_by_another_connection(store: Store):
     history = sample_history(chunks=1)
     append(store, history.commits)
