@@ -6,32 +6,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from storno import Store
 from storno.storage.verification.verify import verify
 
+from .beside import ASKED_OF_FLOOR, floor_seconds
 from .compare import STORNO
 from .invoices import write_invoices
 from .report import MIB, table
-from .stores import SQLITE, open_stores
+from .stores import SQLITE, Stores, open_stores
 from .task import CHUNK, BenchError, Task, run_in_child
 from .timing import Stopwatch
 
 VERIFY = "verify"
 
-TARGET_EVENTS_PER_SECOND = 300_000
-"""On SQLite."""
-
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """One verification; the peak is that of both its processes."""
+    """One verification; the peak is that of both its processes.
+
+    Attributes:
+        of_floor: how many times as fast it was as inserting the same events just before; None but
+            on SQLite.
+    """
 
     database: str
     events: int
     seconds: float
     events_per_second: float
     peak_bytes: int
+    of_floor: float | None
 
 
 def run(task: Task) -> tuple[float, float]:
@@ -68,21 +73,23 @@ def verify_stores(
                 url = stores.create(VERIFY)
                 run_in_child(Task(STORNO, url, source, records))
                 task = Task(VERIFY, url, source, records)
-                found += [_once(database, task) for _ in range(rounds)]
+                found += [_once(database, stores, task) for _ in range(rounds)]
                 stores.drop(url)
     return found
 
 
-def _once(database: str, task: Task) -> Verified:
+def _once(database: str, stores: Stores, task: Task) -> Verified:
+    floor = floor_seconds(stores, task.url, task.records) if database == SQLITE else None
     outcome, events = run_in_child(task), events_of(task.records)
+    of_floor = None if floor is None else floor / outcome.seconds
     rate = events / outcome.seconds
-    return Verified(database, events, outcome.seconds, rate, outcome.peak_bytes)
+    return Verified(database, events, outcome.seconds, rate, outcome.peak_bytes, of_floor)
 
 
 def verify_holds(found: Sequence[Verified]) -> bool:
-    """Whether SQLite's best was fast enough."""
-    rates = [each.events_per_second for each in found if each.database == SQLITE]
-    return not rates or max(rates) >= TARGET_EVENTS_PER_SECOND
+    """Whether SQLite was fast enough."""
+    ratios = [each.of_floor for each in found if each.of_floor is not None]
+    return not ratios or median(ratios) >= ASKED_OF_FLOOR
 
 
 def verify_table(found: Sequence[Verified]) -> str:
@@ -93,8 +100,10 @@ def verify_table(found: Sequence[Verified]) -> str:
             f"{each.events:,}",
             f"{each.seconds:.2f}",
             f"{each.events_per_second:,.0f}",
+            "-" if each.of_floor is None else f"{each.of_floor:.2f}",
             f"{each.peak_bytes / MIB:.0f}",
         )
         for each in found
     ]
-    return table(("database", "events", "seconds", "events/s", "peak MiB"), rows)
+    head = ("database", "events", "seconds", "events/s", "times the floor", "peak MiB")
+    return table(head, rows)

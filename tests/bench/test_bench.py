@@ -155,6 +155,7 @@ def test_rebuild_goes_through_every_event_of_each_store(tmp_path: Path) -> None:
     assert [row["leg"] for row in rows] == legs * 2
     assert [row["events"] for row in rows] == [3_008] * 6 + [1_506] * 6
     assert all(row["seconds"] > 0 and row["peak_bytes"] > 10_000_000 for row in rows)
+    assert all(row["floor_seconds"] > 0 for row in rows)
 
 
 def test_profile_shares_add_up(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_profile_shares_add_up(tmp_path: Path) -> None:
 def test_verify_reads_every_event_of_the_run(tmp_path: Path) -> None:
     rows = trial(tmp_path, "verify", "--records=3000", "--rounds=2", "--databases=sqlite")
     assert [row["events"] for row in rows] == [3008, 3008]
-    assert all(row["peak_bytes"] > 10_000_000 for row in rows)
+    assert all(row["peak_bytes"] > 10_000_000 and row["of_floor"] > 0 for row in rows)
 
 
 def test_export_writes_every_store_in_every_way(tmp_path: Path) -> None:
