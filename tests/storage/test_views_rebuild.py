@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
+from sqlalchemy import event
 
 from storno.domain.errors import ConflictError, SchemaVersionError
 from storno.storage.engine import writer
@@ -82,7 +83,7 @@ def test_the_commit_that_moves_the_pointer_waits_for_the_disk(store: Store):
         ask, lasting = "PRAGMA synchronous", 2
     seen: list[tuple[int, bool]] = []
 
-    @sa.event.listens_for(store.engine, "commit")
+    @event.listens_for(store.engine, "commit")
     def see(connection: sa.Connection) -> None:
         execute = connection.connection.driver_connection.execute
         (pointer,) = execute(f"SELECT generation FROM {VIEW_GENERATION.name}").fetchone()
