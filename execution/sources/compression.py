@@ -6,11 +6,10 @@ import gzip
 import lzma
 import sys
 import zlib
+from collections.abc import Callable
 from typing import IO, Any, Protocol, cast
 
 from ...domain.errors import SourceError
-
-COMPRESSED = (".gz", ".xz", ".zst")
 
 
 class Content(Protocol):
@@ -23,14 +22,16 @@ class Content(Protocol):
         """Go on to a byte."""
 
 
+def is_compressed(path: str) -> bool:
+    """Whether a file's content is not its own bytes, by what its name ends in."""
+    return path.endswith(tuple(_OPENERS))
+
+
 def decompressed(path: str, raw: IO[bytes]) -> Content:
     """The content of a file, by what its name ends in."""
-    if path.endswith(".gz"):
-        return cast("Content", gzip.GzipFile(fileobj=raw, mode="rb"))
-    if path.endswith(".xz"):
-        return cast("Content", lzma.LZMAFile(raw))
-    if path.endswith(".zst"):
-        return cast("Content", _zstandard().ZstdFile(raw))
+    for ending, opener in _OPENERS.items():
+        if path.endswith(ending):
+            return cast("Content", opener(raw))
     return raw
 
 
@@ -52,3 +53,10 @@ def _zstandard() -> Any:
             "Reading .zst needs a package: run `pip install 'storno[zstd]'`."
         ) from None
     return zstd
+
+
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw, mode="rb"),
+    ".xz": lzma.LZMAFile,
+    ".zst": lambda raw: _zstandard().ZstdFile(raw),
+}

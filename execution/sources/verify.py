@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ...domain.errors import InputChangedError
 from .base import Difference, Offset, Range, offset_part
-from .compression import COMPRESSED
+from .compression import is_compressed
 from .files import InputFile, Stream, is_url
 
 _BLOCK_BYTES = 1024 * 1024
@@ -50,7 +50,7 @@ def find_difference(files: Sequence[InputFile], ranges: Iterable[Range]) -> Diff
         _Stretch(_place(files, one.first), _place(files, one.next), one.digest) for one in kept
     )
     shares = _shared_out(files, stretches)
-    with ThreadPoolExecutor(max(len(shares), 1)) as threads:
+    with ThreadPoolExecutor(MOST_THREADS) as threads:
         found = threads.map(partial(_first_difference, files), shares)
         return next((difference for difference in found if difference is not None), None)
 
@@ -62,7 +62,7 @@ def _shared_out(
 
     One share where what lies before a stretch would have to be read to get there.
     """
-    direct = not any(is_url(file.path) or file.path.endswith(COMPRESSED) for file in files)
+    direct = not any(is_url(file.path) or is_compressed(file.path) for file in files)
     threads = min(MOST_THREADS, len(stretches) // WORTH_A_THREAD) if direct else 1
     size = -(-len(stretches) // max(threads, 1)) or 1
     return [stretches[first : first + size] for first in range(0, len(stretches), size)]
