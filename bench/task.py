@@ -18,6 +18,14 @@ CHUNK = 1_000
 """Records a commit, in every leg that commits in chunks."""
 
 
+def events_of(records: int) -> int:
+    """How many events a run over that many records leaves.
+
+    One for each, a chunk's claim and its end, the run's start and its end.
+    """
+    return records + 2 * -(-records // CHUNK) + 2
+
+
 class BenchError(Exception):
     """A leg failed or did not write what it says."""
 
