@@ -195,6 +195,6 @@ def _in_doubt(drawn: Drawn, index: int, state: RecordState) -> RecordFailed:
 def totals(movements: Movements) -> dict[str, int]:
     """Currency to minor units debited."""
     debited: defaultdict[str, int] = defaultdict(int)
-    for (_, currency, _, _, _), accounts in movements.items():
-        debited[currency] += sum(sums[0] for sums in accounts.values())
+    for (_, currency, _, _, _), sums in movements.items():
+        debited[currency] += sum(sums.debits)
     return dict(debited)

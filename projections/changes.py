@@ -9,11 +9,12 @@ columns that take them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from typing_extensions import override
 
 from ..domain.events import Event
 
@@ -32,8 +33,44 @@ class Recorded(NamedTuple):
 Heading = tuple[str, str, int, dt.date, dt.date]
 """Book, currency, its exponent, posting date, effective date: what many lines of a commit share."""
 
-Movements = dict[Heading, dict[str, list[int]]]
-"""Heading to account to [debit, credit] in minor units and the number of lines."""
+
+class Sums(msgspec.Struct, eq=False):
+    """What accounts are moved by, column by column, each account at its place.
+
+    Numbers in lists, not a list for each account: most accounts of a commit are moved by one line,
+    and to make a list for it, have the garbage collector look through it and take it apart into
+    columns again took a tenth of the time that a rebuild computes.
+
+    Attributes:
+        places: account to its place in the lists; in the order of the places.
+        debits: minor units.
+        credits: minor units.
+        lines: how many lines were added up.
+    """
+
+    places: dict[str, int] = {}
+    debits: list[int] = []
+    credits: list[int] = []
+    lines: list[int] = []
+
+    def rows(self) -> Iterator[tuple[str, int, int, int]]:
+        """Account, debit, credit and number of lines, one account after the other."""
+        return zip(self.places, self.debits, self.credits, self.lines, strict=True)
+
+    def copy(self) -> Sums:
+        """The same, to go on from."""
+        return Sums(self.places.copy(), self.debits.copy(), self.credits.copy(), self.lines.copy())
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Whether the same accounts are moved by the same, in whatever order they came."""
+        return isinstance(other, Sums) and sorted(self.rows()) == sorted(other.rows())
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+Movements = dict[Heading, Sums]
+"""Heading to what its accounts are moved by."""
 
 Movement = tuple[str, str, str, int, dt.date, dt.date]
 """Book, account, currency, its exponent, posting date, effective date: what a sum is kept for."""
@@ -121,9 +158,9 @@ def apply(tables: Tables, changes: Changes, number: int, recorded_at: int) -> No
             case Released():
                 _release(tables.rows["checkpoint"].values(), change)
     tables.movements.extend(
-        (number, (book, account, currency, exponent, posting, effective), tuple(sums))
-        for (book, currency, exponent, posting, effective), accounts in changes.movements.items()
-        for account, sums in accounts.items()
+        (number, (book, account, currency, exponent, posting, effective), tuple(amounts))
+        for (book, currency, exponent, posting, effective), sums in changes.movements.items()
+        for account, *amounts in sums.rows()
     )
 
 

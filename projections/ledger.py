@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import itemgetter
 
-from ..domain.entry import NO_DATE
+from ..domain.entry import NO_DATE, PostedLine
 from ..domain.period import Month
-from ..domain.postings import Moving
-from .changes import Heading, Movements
+from ..domain.postings import Moving, OneUnit
+from .changes import Heading, Movements, Sums
 
 
 def fold(movements: Movements, events: Iterable[Moving]) -> None:
@@ -23,7 +23,8 @@ def fold(movements: Movements, events: Iterable[Moving]) -> None:
     book, posting, effective = "", NO_DATE, NO_DATE
     currency: str | None = None
     exponent = 0
-    accounts: dict[str, list[int]] = {}
+    found: dict[Heading, list[PostedLine]] = {}
+    lines: list[PostedLine] = []
     for event in events:
         for entry in event.entries:
             if entry.effective != effective or entry.posting != posting or entry.book != book:
@@ -32,23 +33,39 @@ def fold(movements: Movements, events: Iterable[Moving]) -> None:
             for line in entry.lines:
                 if line.currency != currency or line.exponent != exponent:
                     currency, exponent = line.currency, line.exponent
-                    heading = (book, currency, exponent, posting, effective)
-                    accounts = movements.setdefault(heading, {})
-                sums = accounts.get(line.account)
-                if sums is None:
-                    minor = line.minor
-                    accounts[line.account] = [minor, 0, 1] if line.side == "D" else [0, minor, 1]
-                else:
-                    sums[0 if line.side == "D" else 1] += line.minor
-                    sums[2] += 1
+                    lines = found.setdefault((book, currency, exponent, posting, effective), [])
+                lines.append(line)
+    for heading, under_it in found.items():
+        _add(movements, heading, under_it)
+
+
+def fold_alike(movements: Movements, alike: OneUnit) -> None:
+    """Add lines that are known to share a heading."""
+    heading = (alike.book, alike.currency, alike.exponent, alike.posting, alike.effective)
+    _add(movements, heading, alike.lines)
+
+
+def _add(movements: Movements, heading: Heading, found: Iterable[PostedLine]) -> None:
+    sums = movements.get(heading)
+    if sums is None:
+        sums = movements[heading] = Sums()
+    places, debits, credits_, lines = sums.places, sums.debits, sums.credits, sums.lines
+    for line in found:
+        account = line.account
+        place = places.get(account)
+        if place is None:
+            places[account] = len(lines)
+            debits.append(line.minor if line.side == "D" else 0)
+            credits_.append(0 if line.side == "D" else line.minor)
+            lines.append(1)
+        else:
+            (debits if line.side == "D" else credits_)[place] += line.minor
+            lines[place] += 1
 
 
 def copied(movements: Movements) -> Movements:
     """The same sums, to go on from."""
-    return {
-        heading: {account: list(sums) for account, sums in accounts.items()}
-        for heading, accounts in movements.items()
-    }
+    return {heading: sums.copy() for heading, sums in movements.items()}
 
 
 _book_and_day = itemgetter(0, 3)

@@ -64,9 +64,13 @@ def project_apart(others: Sequence[Recorded], postings: Postings | AlikePostings
     """
     moved: Movements = {}
     if isinstance(postings, AlikePostings):
-        if not _job_settling(others) and (entry := postings.entry()):
-            ledger.fold(moved, [Posting((entry,))])
-            return _project(others, moved, (), ())
+        if not _job_settling(others):
+            if one_unit := postings.in_one_unit():
+                ledger.fold_alike(moved, one_unit)
+                return _project(others, moved, (), ())
+            if entry := postings.entry():
+                ledger.fold(moved, [Posting((entry,))])
+                return _project(others, moved, (), ())
         postings = postings.whole()
     posted, taken_back = postings.entries()
     ledger.fold(moved, posted)

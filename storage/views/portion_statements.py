@@ -1,10 +1,11 @@
 """The statements that read a portion of the log, one for each database.
 
-A statement has one row. In it are, joined by commas, lists in JSON: the lines of every commit
-whose postings are alike (``storno.domain.postings`` says what that is), or else the states of what
-is posted and of what is taken back, each state whole. What follows is in JSON: the commits in the
-order of the lists, with opening, length of the lines, number of postings, and lengths of the lists
-of states; and the other events.
+A statement has one row. Its first value has for every commit the other events, in JSON with commas
+between them, the end of a line, and the lines of its postings, a list in JSON, where they look
+alike (``storno.domain.postings`` says when they do). Where they do not, the states of what is
+posted and of what is taken back are in the next two values, lists in JSON with commas between them.
+The last value is in JSON: the commits in this order, with opening, length of the first part,
+whether they look alike, number of postings unless they do, and lengths of the lists of states.
 """
 
 from __future__ import annotations
@@ -13,20 +14,27 @@ from functools import lru_cache
 from typing import Final
 
 from ...domain.events import RecordAttempted, RecordReversed, RecordSucceeded
-from ...domain.postings import FIRST_ENTRY, LINES, NO_TEXT, TEXT
+from ...domain.postings import END, FIRST_ENTRY, LINES, MARK, NO_TEXT, SECOND_ENTRY, TEXT
 
 _POSTINGS: Final = (RecordSucceeded.TOPIC, RecordReversed.TOPIC)
-
-_APART: Final = (*_POSTINGS, RecordAttempted.TOPIC)
-"""What is not read singly: no view has an attempt that has no outcome yet."""
+_CUTS: Final = {
+    "first_entry": FIRST_ENTRY,
+    "second_entry": SECOND_ENTRY,
+    "lines": LINES,
+    "text": TEXT,
+    "no_text": NO_TEXT,
+    "end": END,
+    "mark": MARK,
+}
+"""What the statements call the bytes at which they cut."""
 
 
 @lru_cache(maxsize=16)
 def select_portion(dialect: str, commits: str, events: str, *, others: bool) -> str:
     """The statement; composed anew for each portion, it took as long as 300 events.
 
-    Its parameters: the numbers of the ``first`` and of the ``last`` commit, the positions of
-    the first event (``begin``) and of the last one (``end``), and whether to ``cut`` out lines.
+    Its parameters: the numbers of the ``first`` and of the ``last`` commit, and whether to ``cut``
+    out lines.
 
     Args:
         dialect: the database.
@@ -41,14 +49,11 @@ def select_portion(dialect: str, commits: str, events: str, *, others: bool) -> 
         "events": events,
         "posted": f"'{posted}'",
         "taken_back": f"'{taken_back}'",
-        "apart": ", ".join(f"'{topic}'" for topic in _APART),
-        "first_entry": literal.format(FIRST_ENTRY.hex()),
-        "lines": literal.format(LINES.hex()),
-        "text": literal.format(TEXT.hex()),
-        "no_text": literal.format(NO_TEXT.hex()),
-        "quote": literal.format(b'"'.hex()),
+        "attempted": f"'{RecordAttempted.TOPIC}'",
+        **{name: literal.format(bytes_.hex()) for name, bytes_ in _CUTS.items()},
     }
-    return postings.format(**names, others=singly.format(**names) if others else "NULL")
+    read_singly = singly.format(**names) if others else "NULL"
+    return postings.format(**names, others=read_singly)
 
 
 _STATEMENTS: Final = {
@@ -64,65 +69,63 @@ _STATEMENTS: Final = {
                     LIMIT 1
                 ) END AS first
             FROM {commits} WHERE number BETWEEN :first AND :last
-        ), opened AS MATERIALIZED (
-            SELECT number, begin, end, place * 3 / 4 AS passed, substr(first, place,
-                nullif(instr(substr(first, place), {lines}), 0) - 1 + length({lines})) AS opening
+        ), placed AS MATERIALIZED (
+            SELECT number, begin, end, place * 3 / 4 AS passed, CASE
+                WHEN substr(first, -length({end})) = {end}
+                    AND instr(substr(first, place), {second_entry}) = 0
+                THEN substr(first, place,
+                    nullif(instr(substr(first, place), {lines}), 0) - 1 + length({lines}))
+                END AS opening
             FROM (
                 SELECT *, nullif(instr(first, {first_entry}), 0) AS place FROM firsts LIMIT -1
             )
-        ), cut AS MATERIALIZED (
-            SELECT number, begin, end, opening, CASE WHEN opening IS NOT NULL THEN (
-                SELECT CASE WHEN count(*) = count(lines)
-                    THEN CAST('[' || group_concat(lines, ',') || ']' AS BLOB) END
-                FROM (
-                    SELECT CASE
-                        WHEN closed AND instr(substr(rest, closed + length({text})), {quote})
-                            = length(rest) - closed - length({text}) - 2
-                        THEN substr(rest, 1, closed)
-                        WHEN NOT closed AND substr(rest, -length({no_text})) = {no_text}
-                        THEN substr(rest, 1, length(rest) - length({no_text}) + 1)
-                    END AS lines
-                    FROM (
-                        SELECT rest, instr(rest, {text}) AS closed
-                        FROM (
-                            SELECT CASE topic WHEN {posted} THEN substr(state, coalesce(
-                                nullif(instr(substr(state, passed + 1), opening), 0) + passed,
-                                nullif(instr(state, opening), 0)
-                            ) + length(opening)) END AS rest
-                            FROM {events}
-                            WHERE position BETWEEN begin AND end
-                                AND topic IN ({posted}, {taken_back})
-                            LIMIT -1
-                        )
-                        LIMIT -1
-                    )
-                )
-            ) END AS lines
+        ), opened AS MATERIALIZED (
+            SELECT number, begin, end, opening, passed + 1 AS looked_from,
+                passed + length(opening) AS from_there, length(opening) AS from_start
+            FROM placed
+        ), read AS MATERIALIZED (
+            SELECT number, begin, end, opening, (
+                SELECT CAST(coalesce(group_concat({others}, ','), '') || char(10) || coalesce(
+                    '[' || rtrim(replace(replace(replace(
+                        group_concat(CASE topic
+                            WHEN {posted} THEN substr(state, coalesce(
+                                nullif(instr(substr(state, looked_from), opening), 0) + from_there,
+                                nullif(instr(state, opening), 0) + from_start,
+                                length(state) + 1
+                            ))
+                            WHEN {taken_back} THEN x''
+                        END, {mark}) || {mark},
+                    {no_text} || {mark}, '],'), {end} || {mark}, '],'), {text}, ','), ',') || ']',
+                '') AS BLOB)
+                FROM {events} WHERE position BETWEEN begin AND end
+            ) AS found
             FROM opened
+        ), told AS MATERIALIZED (
+            SELECT number, begin, end, opening, length(found) AS length,
+                opening IS NOT NULL AND NOT instr(found, {mark}) AS alike
+            FROM read
         ), parts AS MATERIALIZED (
-            SELECT number, opening, lines, CASE WHEN lines IS NULL THEN (
+            SELECT number, opening, length, alike, CASE WHEN NOT alike THEN (
                 SELECT count(*) FROM {events}
                 WHERE position BETWEEN begin AND end AND topic IN ({posted}, {taken_back})
-            ) ELSE 0 END AS count, CASE WHEN lines IS NULL THEN (
+            ) ELSE 0 END AS count, CASE WHEN NOT alike THEN (
                 SELECT CAST('[' || group_concat(state, ',') || ']' AS BLOB) FROM {events}
                 WHERE position BETWEEN begin AND end AND topic = {posted}
-            ) END AS posted, CASE WHEN lines IS NULL THEN (
+            ) END AS posted, CASE WHEN NOT alike THEN (
                 SELECT CAST('[' || group_concat(state, ',') || ']' AS BLOB) FROM {events}
                 WHERE position BETWEEN begin AND end AND topic = {taken_back}
             ) END AS taken_back
-            FROM cut
+            FROM told
         )
-        SELECT CAST(group_concat(lines, ',') AS BLOB), CAST(group_concat(posted, ',') AS BLOB),
-            CAST(group_concat(taken_back, ',') AS BLOB),
+        SELECT (SELECT CAST(group_concat(found, '') AS BLOB) FROM read),
+            CAST(group_concat(posted, ',') AS BLOB), CAST(group_concat(taken_back, ',') AS BLOB),
             json_group_array(json_array(
-                number, hex(opening), length(lines), count, length(posted), length(taken_back))),
-            ({others})
+                number, hex(opening), length, alike, count, length(posted), length(taken_back)))
         FROM parts
         """,
         """
-        SELECT json_group_array(
-            json_array(position, stream, version, topic, typeof(state), hex(state)))
-        FROM {events} WHERE position BETWEEN :begin AND :end AND topic NOT IN ({apart})
+        CASE topic WHEN {posted} THEN NULL WHEN {taken_back} THEN NULL WHEN {attempted} THEN NULL
+            ELSE json_array(position, stream, version, topic, typeof(state), hex(state)) END
         """,
     ),
     "postgresql": (
@@ -138,76 +141,82 @@ _STATEMENTS: Final = {
                 ) END AS first
             FROM {commits} WHERE number BETWEEN %(first)s AND %(last)s
         ), opened AS MATERIALIZED (
-            SELECT number, begin, "end", place * 3 / 4 AS passed, substring(first from place for
-                nullif(position({lines} IN substring(first from place)), 0) - 1 + length({lines}))
-                AS opening
+            SELECT number, begin, "end", place * 3 / 4 AS passed, CASE
+                WHEN substring(first from length(first) - length({end}) + 1) = {end}
+                    AND position({second_entry} IN substring(first from place)) = 0
+                THEN substring(first from place for
+                    nullif(position({lines} IN substring(first from place)), 0) - 1
+                        + length({lines}))
+                END AS opening
             FROM (
                 SELECT *, nullif(position({first_entry} IN first), 0) AS place
                 FROM firsts OFFSET 0
             ) AS placed
-        ), cut AS MATERIALIZED (
-            SELECT number, begin, "end", opening, CASE WHEN opening IS NOT NULL THEN (
-                SELECT CASE WHEN count(*) = count(lines)
-                    THEN '['::bytea || string_agg(lines, ',') || ']'::bytea END
+        ), read AS MATERIALIZED (
+            SELECT opened.*, (
+                SELECT string_agg(rest, {mark}) || {mark}
                 FROM (
-                    SELECT CASE
-                        WHEN closed > 0
-                            AND position({quote} IN substring(rest from closed + length({text})))
-                            = length(rest) - closed - length({text}) - 2
-                        THEN substring(rest from 1 for closed)
-                        WHEN closed = 0 AND length(rest) >= length({no_text})
-                            AND substring(rest from length(rest) - length({no_text}) + 1)
-                            = {no_text}
-                        THEN substring(rest from 1 for length(rest) - length({no_text}) + 1)
-                    END AS lines
-                    FROM (
-                        SELECT rest, position({text} IN rest) AS closed
-                        FROM (
-                            SELECT CASE topic WHEN {posted} THEN substring(state from coalesce(
-                                nullif(position(opening IN substring(state from passed + 1)), 0)
-                                    + passed,
-                                nullif(position(opening IN state), 0)
-                            ) + length(opening)) END AS rest
-                            FROM {events}
-                            WHERE position BETWEEN begin AND "end"
-                                AND topic IN ({posted}, {taken_back})
-                            OFFSET 0
-                        ) AS opened_so
-                        OFFSET 0
-                    ) AS closed_so
+                    SELECT CASE topic WHEN {posted} THEN substring(state from coalesce(
+                        nullif(position(opening IN substring(state from passed + 1)), 0) + passed,
+                        nullif(position(opening IN state), 0)
+                    ) + length(opening)) END AS rest
+                    FROM {events}
+                    WHERE opening IS NOT NULL AND position BETWEEN begin AND "end"
+                        AND topic IN ({posted}, {taken_back})
+                    OFFSET 0
                 ) AS each
-            ) END AS lines
+                HAVING count(*) = count(rest)
+            ) AS rests
             FROM opened
+        ), cut AS MATERIALIZED (
+            SELECT number, begin, "end", opening, convert_to(rtrim(replace(replace(replace(
+                    convert_from(rests, 'LATIN1'),
+                convert_from({no_text} || {mark}, 'LATIN1'), '],'),
+                convert_from({end} || {mark}, 'LATIN1'), '],'),
+                convert_from({text}, 'LATIN1'), ','), ','), 'LATIN1') AS lines
+            FROM (
+                SELECT number, begin, "end", opening,
+                    CASE WHEN position('\\x00'::bytea IN rests) = 0 THEN rests END AS rests
+                FROM read OFFSET 0
+            ) AS checked
         ), parts AS MATERIALIZED (
-            SELECT cut.number, opening, lines, whole.*
-            FROM cut LEFT JOIN LATERAL (
+            SELECT cut.number, opening, alike, whole.*,
+                convert_to(coalesce({others}, ''), 'UTF8') || '\\x0a'::bytea
+                || CASE WHEN alike THEN '['::bytea || lines || ']'::bytea ELSE '' END AS found
+            FROM (
+                SELECT *, lines IS NOT NULL AND position({mark} IN lines) = 0 AS alike
+                FROM cut OFFSET 0
+            ) AS cut LEFT JOIN LATERAL (
                 SELECT count(*) AS count,
                     '['::bytea || string_agg(state, ',') FILTER (WHERE topic = {posted})
                         || ']'::bytea AS posted,
                     '['::bytea || string_agg(state, ',') FILTER (WHERE topic = {taken_back})
                         || ']'::bytea AS taken_back
                 FROM {events}
-                WHERE lines IS NULL AND position BETWEEN begin AND "end"
+                WHERE NOT alike AND position BETWEEN begin AND "end"
                     AND topic IN ({posted}, {taken_back})
             ) AS whole ON true
         )
-        SELECT string_agg(lines, ','), string_agg(posted, ','), string_agg(taken_back, ','),
-            json_agg(json_build_array(number, encode(opening, 'hex'), length(lines), count,
-                length(posted), length(taken_back)))::text,
-            ({others})
+        SELECT string_agg(found, ''), string_agg(posted, ','), string_agg(taken_back, ','),
+            json_agg(json_build_array(number, encode(opening, 'hex'), length(found), alike::int,
+                count, length(posted), length(taken_back)))::text
         FROM parts
         """,
         """
-        SELECT json_agg(
-            json_build_array(position, stream, version, topic, 'blob', encode(state, 'hex')))::text
-        FROM {events} WHERE position BETWEEN %(begin)s AND %(end)s AND topic NOT IN ({apart})
+        (
+            SELECT string_agg(json_build_array(
+                position, stream, version, topic, 'blob', encode(state, 'hex'))::text, ',')
+            FROM {events} WHERE position BETWEEN begin AND "end"
+                AND topic NOT IN ({posted}, {taken_back}, {attempted})
+        )
         """,
     ),
 }
 """Database to how it writes bytes, how postings are read, and the other events.
 
 SQLite has bytes checked, which it lets anything else stand for; what is joined is cast, so that its
-length is one in bytes. ``LIMIT -1`` and ``OFFSET 0`` keep what is looked for once from being looked
-for wherever it is used. To look for an opening, byte for byte, is most of the cutting: that begins
-at three quarters of the way to where the first posting has it, and at the start where it is missed.
+length is one in bytes. It reads all of a commit in one go, other events up to the first end of a
+line, which no JSON has in it. Nothing is looked for twice: to look for bytes, and to copy them from
+one step to the next, is most of what a statement costs. So an opening is looked for from three
+quarters of the way to where the first posting has it, and from the start where it is missed there.
 """

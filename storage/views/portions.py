@@ -121,13 +121,11 @@ class Portion:
 
         Args:
             commits: one or more.
-            row: of all lines that were cut out, of all that is posted, and of all that is taken
-                back, a list for every commit that has any, the lists joined by commas; where each
-                ends, and the other events, both in JSON.
+            row: of ``portion_statements``.
             whole: reads the postings of one of the commits as they are stored.
         """
         self.commits = commits
-        self._lines, self._posted, self._taken_back, self._parts, self._others = row
+        self._row = row
         self._whole = whole
 
     def events(self) -> Iterator[CommitEvents]:
@@ -136,32 +134,30 @@ class Portion:
         Raises:
             StoreError: an event cannot be read.
         """
-        postings = dict(self._postings())
-        others = iter(self._single())
-        following = next(others, None)
-        for commit in self.commits:
-            recorded: list[Recorded] = []
-            while following is not None and following[0] <= commit.last_position:
-                recorded.append(following[1])
-                following = next(others, None)
-            yield CommitEvents(commit, postings[commit.number], recorded)
-
-    def _postings(self) -> Iterator[tuple[int, Postings | AlikePostings]]:
-        lines, posted, taken_back = map(_Cut, (self._lines, self._posted, self._taken_back))
+        found, posted, taken_back, parts = self._row
+        found, posted, taken_back = found or b"", _Cut(posted), _Cut(taken_back)
         commits = {commit.number: commit for commit in self.commits}
-        for part in _PARTS.decode(self._parts):
-            if part.lines is None:
-                yield part.number, _as_stored(part, posted, taken_back)
+        view, start = memoryview(found), 0
+        for part in _PARTS.decode(parts):
+            commit = commits[part.number]
+            middle, stop = found.index(b"\n", start), start + part.length
+            others = list(_single(found[start:middle]))
+            postings: Postings | AlikePostings
+            if part.alike:
+                opening = bytes.fromhex(part.opening or "")
+                whole = partial(self._whole, commit)
+                postings = AlikePostings(opening, view[middle + 1 : stop], whole)
             else:
-                opening, listed = bytes.fromhex(part.opening or ""), lines.next(part.lines)
-                whole = partial(self._whole, commits[part.number])
-                yield part.number, AlikePostings(opening, listed, whole)
+                postings = _as_stored(part, posted, taken_back)
+            yield CommitEvents(commit, postings, others)
+            start = stop
 
-    def _single(self) -> Iterator[tuple[int, Recorded]]:
-        for row in sorted(_OTHERS.decode(self._others or "[]")):
-            position, stream, version, topic, kind, state = row
-            stored: Any = bytes.fromhex(state) if kind == _BYTES else state
-            yield position, Recorded(stream, version, event_at(position, topic, stored))
+
+def _single(listed: bytes) -> Iterator[Recorded]:
+    for row in sorted(_OTHERS.decode(b"[" + listed + b"]")):
+        position, stream, version, topic, kind, state = row
+        stored: Any = bytes.fromhex(state) if kind == _BYTES else state
+        yield Recorded(stream, version, event_at(position, topic, stored))
 
 
 _OTHERS: Final = msgspec.json.Decoder(list[tuple[int, str, int, str, str, str]])
@@ -170,14 +166,15 @@ _BYTES: Final = "blob"
 
 
 class _Part(msgspec.Struct, frozen=True, array_like=True):
-    """What a portion holds of a commit's postings: how many bytes of each list, and their number.
+    """What a portion holds of a commit: how many bytes of each value, and how many postings.
 
-    The number, and the states that it counts, are left out where there are lines.
+    The number, and the states that it counts, are left out where postings look alike.
     """
 
     number: int
     opening: str | None
-    lines: int | None
+    length: int
+    alike: int
     count: int
     posted: int | None
     taken_back: int | None
@@ -239,7 +236,7 @@ def read_whole(connection: sa.Connection, log: LogTables, commit: Stretch) -> Po
         commit: which.
     """
     row = _read(connection, log, [commit], cut=False, others=False)
-    _, posted, taken_back, parts, _ = row
+    _, posted, taken_back, parts = row
     (part,) = _PARTS.decode(parts)
     return _as_stored(part, _Cut(posted), _Cut(taken_back))
 
@@ -256,11 +253,5 @@ def _read(
     select = select_portion(
         connection.dialect.name, log.commits.name, log.events.name, others=others
     )
-    bounds = {
-        "first": first.number,
-        "last": last.number,
-        "begin": first.first_position,
-        "end": last.last_position,
-        "cut": cut,
-    }
+    bounds = {"first": first.number, "last": last.number, "cut": cut}
     return connection.exec_driver_sql(select, bounds).one()

@@ -13,7 +13,7 @@ from typing_extensions import override
 from ...projections.changes import Released, Resolved
 from ..sqlite import SLICES
 from .batch import ResolveRecords, UpsertRows
-from .movement_rows import MOVEMENT_WIDTH, OWN_WIDTH, MovementValues
+from .movement_rows import MOVEMENT_WIDTH, MovementValues
 from .statements import Dialect, MovementRows, Statement, columns, on_conflict
 
 
@@ -33,12 +33,13 @@ class SQLiteMovements(MovementRows):
 
     @override
     def statements(self, table: str) -> Iterator[Statement]:
-        for shared, values in self._values.groups:
+        for shared, (accounts, debits, credits_, lines) in self._values.groups:
             start = 0
-            for size in _sizes(len(values) // OWN_WIDTH):
-                stop = start + size * OWN_WIDTH
-                yield Statement(_insert_group(table, size), (*shared, *values[start:stop]))
-                start = stop
+            for size in _sizes(len(accounts)):
+                part = slice(start, start + size)
+                own = (*accounts[part], *debits[part], *credits_[part], *lines[part])
+                yield Statement(_insert_group(table, size), (*shared, *own))
+                start += size
         yield from _sliced(f"INSERT INTO {table}", MOVEMENT_WIDTH, self._values.single, "")
 
 
@@ -109,7 +110,8 @@ def _insert(insert: str, width: int, rows: int, end: str) -> str:
 
 @lru_cache(maxsize=256)
 def _insert_group(table: str, rows: int) -> str:
-    """Parameters 1 to 6 are what the rows share: all but account, debit, credit and lines."""
-    own = (range(first, first + OWN_WIDTH) for first in range(7, 7 + rows * OWN_WIDTH, OWN_WIDTH))
+    """Parameters 1 to 6 are what the rows share; accounts, debits, credits and lines follow."""
+    columns = (range(first, first + rows) for first in range(7, 7 + 4 * rows, rows))
+    own = zip(*columns, strict=True)
     values = (f"(?1, ?2, ?{a}, ?3, ?4, ?5, ?6, ?{d}, ?{c}, ?{n})" for a, d, c, n in own)
     return f"INSERT INTO {table} VALUES {', '.join(values)}"

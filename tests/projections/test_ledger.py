@@ -43,9 +43,9 @@ EVENTS = st.lists(st.builds(Posting, st.lists(ENTRIES, max_size=2).map(tuple)), 
 
 def one_by_one(movements: Movements) -> list[tuple[Any, ...]]:
     return [
-        (*heading, account, *sums)
-        for heading, accounts in movements.items()
-        for account, sums in accounts.items()
+        (*heading, account, *amounts)
+        for heading, sums in movements.items()
+        for account, *amounts in sums.rows()
     ]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 
-from storno.projections.changes import Changes, Tables, Upsert, apply
+from storno.projections.changes import Changes, Sums, Tables, Upsert, apply
 from storno.projections.project import project
 from storno.storage.dialect import Commit
 from storno.storage.engine import writer as writes
@@ -126,17 +126,23 @@ def test_many_commits_at_once(scratch: Scratch, history: History):
     assert_same(scratch.read(), reference(history))
 
 
+def sums_of(accounts: Mapping[str, tuple[int, int, int]]) -> Sums:
+    places = {account: place for place, account in enumerate(accounts)}
+    debits, credits_, lines = zip(*accounts.values(), strict=True)
+    return Sums(places, list(debits), list(credits_), list(lines))
+
+
 @pytest.mark.parametrize("count", [1, 31, 32, 999, 1000, 1001, 2345])
 def test_any_number_of_movements(scratch: Scratch, count: int):
     fresh(scratch)
     shared = ("main", "EUR", 2, dt.date(2024, 2, 1), dt.date(2024, 1, 31))
-    accounts = {f"expense:{number:05d}": [number, -number, 1] for number in range(count)}
-    few = {"cash": [0, 7, 2], "bank": [7, 0, 3]}
-    changes = Changes(movements={shared: accounts, ("tax", "JPY", 0, *shared[3:]): few})
+    many = sums_of({f"expense:{number:05d}": (number, -number, 1) for number in range(count)})
+    few = sums_of({"cash": (0, 7, 2), "bank": (7, 0, 3)})
+    changes = Changes(movements={shared: many, ("tax", "JPY", 0, *shared[3:]): few})
     expected = [
-        (7, book, account, *unit, "2024-02-01", "2024-01-31", *sums)
-        for (book, *unit, _, _), sums_of in changes.movements.items()
-        for account, sums in sums_of.items()
+        (7, book, account, *unit, "2024-02-01", "2024-01-31", *amounts)
+        for (book, *unit, _, _), sums in changes.movements.items()
+        for account, *amounts in sums.rows()
     ]
     scratch.write(changes, number=7)
     assert sorted(map(in_order, scratch.read()[MOVEMENTS])) == sorted(expected)
@@ -166,14 +172,16 @@ def test_a_movement_beyond_64_bits_is_kept_in_parts(scratch: Scratch, others: in
     fresh(scratch)
     day = dt.date(2024, 1, 31)
     lines = 20_001
-    sums = [lines * 10**15, -lines * 10**15, lines]
-    assert sums[0] > 2**63
-    accounts = {f"expense:{number}": [number, 0, 1] for number in range(others)}
-    scratch.write(Changes(movements={("main", "EUR", 2, day, day): accounts | {"cash": sums}}))
+    cash = (lines * 10**15, -lines * 10**15, lines)
+    assert cash[0] > 2**63
+    accounts = {f"expense:{number}": (number, 0, 1) for number in range(others)}
+    sums = sums_of(accounts | {"cash": cash})
+    scratch.write(Changes(movements={("main", "EUR", 2, day, day): sums}))
     rows = scratch.read()[MOVEMENTS]
     of_cash = [row for row in rows if row["account"] == "cash"]
     assert len(of_cash) > 1
-    assert [sum(row[name] for row in of_cash) for name in ("debit", "credit", "lines")] == sums
+    found = tuple(sum(row[name] for row in of_cash) for name in ("debit", "credit", "lines"))
+    assert found == cash
     assert sorted((row["account"], row["debit"]) for row in rows if row["account"] != "cash") == [
         (account, debit) for account, (debit, _, _) in sorted(accounts.items())
     ]
