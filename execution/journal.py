@@ -35,6 +35,7 @@ from ..storage.log import PAGE, Row
 from ..storage.processes import can_share_work, command
 from ..storage.queries import DeadLetterPlace, PostingCommit, posting_commits
 from ..storage.store import Store
+from ..storage.threads import quick_turns
 from ..storage.translation import translate
 from ..storage.tree import roots_at
 from . import retrying
@@ -53,6 +54,7 @@ __all__ = [
     "Store",
     "can_share_work",
     "command",
+    "quick_turns",
     "translate",
 ]
 

@@ -8,14 +8,16 @@ Killed at any point, it leaves the live views as they are, and tables that the n
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import sqlalchemy as sa
 
 from ...domain.errors import ConflictError
 from ..engine import filler
 from ..log import EventLog
+from .batch import Batch
 from .generation import (
     all_generations,
     append_lock,
@@ -135,12 +137,45 @@ def _fill(log: EventLog, replay: Replay, tables: ViewTables, progress: Progress 
     head = log.head()
     if head is None:
         return
-    with closing(replay.batches(log.engine, head.number)) as batches:
+    with (
+        closing(replay.batches(log.engine, head.number)) as batches,
+        _Commits(log.engine) as commits,
+    ):
         for batch in batches:
-            with filler(log.engine).begin() as connection:
-                write_batch(connection, tables, batch)
+            commits.write(tables, batch)
             if progress is not None:
                 progress(replay.position, head.last_position)
+
+
+class _Commits:
+    """Writes batches, a transaction for each, which commits while the next batch is computed."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._connection = filler(engine).connect()
+        self._thread = ThreadPoolExecutor(1, "storno-rebuild")
+        self._committing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._wait()
+        finally:
+            self._thread.shutdown()
+            self._connection.close()
+
+    def write(self, tables: ViewTables, batch: Batch) -> None:
+        """Write a batch, once the one before is committed."""
+        self._wait()
+        transaction = self._connection.begin()
+        write_batch(self._connection, tables, batch)
+        self._committing = self._thread.submit(transaction.commit)
+
+    def _wait(self) -> None:
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            committing.result()
 
 
 def _last_position(log: EventLog) -> int:

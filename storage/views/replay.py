@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ...domain.postings import Postings
 from ...projections.project import project_apart
 from ..schema import LogTables
+from ..threads import quick_turns
 from .batch import Batch
 from .portions import (
     COMMITS_AT_ONCE,
@@ -83,7 +84,11 @@ class Replay:
 
         Reads in transactions of its own: what was committed never changes.
         """
-        with engine.connect() as connection, ThreadPoolExecutor(1, "storno-replay") as ahead:
+        with (
+            quick_turns(),
+            engine.connect() as connection,
+            ThreadPoolExecutor(1, "storno-replay") as ahead,
+        ):
             whole = partial(self._whole, engine)
             before: Future[Portion] | None = None
             for commits in self._planned(engine, until):
