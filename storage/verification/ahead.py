@@ -17,7 +17,7 @@ from .problems import Problem
 from .roots import Stretch
 from .second import SecondProcess
 
-EVENTS_AT_ONCE: Final = 10_000
+EVENTS_AT_ONCE: Final = 2_500
 """How many events make a portion, at most; a larger commit is one by itself."""
 
 COMMITS_AT_ONCE: Final = 1_000
