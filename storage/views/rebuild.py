@@ -8,6 +8,7 @@ Killed at any point, it leaves the live views as they are, and tables that the n
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Final, NamedTuple, Self
@@ -27,7 +28,7 @@ from .generation import (
     point_to,
 )
 from .replay import Progress, Replay, catch_up
-from .tables import ViewTables, generation_tables
+from .tables import ViewTables, generation_names, generation_tables
 from .writer import write_batch
 
 CLOSE_ENOUGH_EVENTS: Final = 2_000
@@ -210,8 +211,11 @@ def _drop(log: EventLog, generation: int) -> bool:
         with append_lock(log) as connection:
             if find_generation(connection) == generation:
                 return True
-            _lock_at_once(connection, generation)
-            generation_tables(generation).drop(connection)
+            there = sa.inspect(connection).get_table_names()
+            names = [name for name in generation_names(generation) if name in there]
+            _lock_at_once(connection, names)
+            for name in names:
+                connection.exec_driver_sql(f"DROP TABLE {name}")
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
@@ -222,10 +226,7 @@ def _drop(log: EventLog, generation: int) -> bool:
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
-def _lock_at_once(connection: sa.Connection, generation: int) -> None:
-    if connection.dialect.name != "postgresql":
-        return  # SQLite's readers keep what they see, whatever is dropped
-    there = sa.inspect(connection).get_table_names()
-    names = [name for name in generation_tables(generation).metadata.tables if name in there]
-    if names:
+def _lock_at_once(connection: sa.Connection, names: Sequence[str]) -> None:
+    # SQLite's readers keep what they see, whatever is dropped.
+    if names and connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE NOWAIT")

@@ -201,10 +201,6 @@ class ViewTables(Struct, frozen=True):
         """Create the tables, which must not be there."""
         self.metadata.create_all(connection, checkfirst=False)
 
-    def drop(self, connection: sa.Connection) -> None:
-        """Drop those of the tables that are there."""
-        self.metadata.drop_all(connection)
-
 
 @lru_cache(maxsize=16)
 def generation_tables(generation: int) -> ViewTables:
@@ -222,6 +218,11 @@ def temporary_tables() -> ViewTables:
 def scratch_tables() -> ViewTables:
     """Tables in a database that SQLite has attached under the name ``SCRATCH``."""
     return _view_tables("_check", schema=SCRATCH)
+
+
+def generation_names(generation: int) -> list[str]:
+    """What the tables of a generation are called; to describe their columns as well takes long."""
+    return [f"{view}_g{generation}" for view in COLUMNS]
 
 
 def generation_of(table: str) -> int | None:
