@@ -134,22 +134,26 @@ class Portion:
         Raises:
             StoreError: an event cannot be read.
         """
+        parts = dict(self._parts())
+        for commit in self.commits:  # in whatever order a database had them
+            others, postings = parts[commit.number]
+            yield CommitEvents(commit, postings, list(_single(others)))
+
+    def _parts(self) -> Iterator[tuple[int, tuple[bytes, Postings | AlikePostings]]]:
         found, posted, taken_back, parts = self._row
         found, posted, taken_back = found or b"", _Cut(posted), _Cut(taken_back)
         commits = {commit.number: commit for commit in self.commits}
         view, start = memoryview(found), 0
         for part in _PARTS.decode(parts):
-            commit = commits[part.number]
             middle, stop = found.index(b"\n", start), start + part.length
-            others = list(_single(found[start:middle]))
             postings: Postings | AlikePostings
             if part.alike:
                 opening = bytes.fromhex(part.opening or "")
-                whole = partial(self._whole, commit)
+                whole = partial(self._whole, commits[part.number])
                 postings = AlikePostings(opening, view[middle + 1 : stop], whole)
             else:
                 postings = _as_stored(part, posted, taken_back)
-            yield CommitEvents(commit, postings, others)
+            yield part.number, (found[start:middle], postings)
             start = stop
 
 

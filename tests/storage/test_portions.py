@@ -28,7 +28,13 @@ from storno.projections.changes import Changes, Recorded, Resolved
 from storno.projections.project import project, project_apart
 from storno.storage.log import EventLog
 from storno.storage.store import Store
-from storno.storage.views.portions import CommitEvents, read_portion, stretches
+from storno.storage.views.portions import (
+    CommitEvents,
+    Portion,
+    Stretch,
+    read_portion,
+    stretches,
+)
 from storno.storage.views.rebuild import rebuild
 
 from ..oracle import assert_views_agree
@@ -237,6 +243,32 @@ def test_what_only_looks_alike_is_read_again(log: Log, case: str):
     assert isinstance(read.postings, AlikePostings)
     assert read.postings.entry() is None
     assert changes == expected
+
+
+def test_commits_are_in_their_order_whatever_the_order_of_the_database(log: Log):
+    where, numbers = log
+    commits = []
+    for _ in range(3):
+        event = posting(entry(minor=next(numbers)))
+        rows = [(f"record/j/{next(numbers)}", 1, event.TOPIC, encode(event))]
+        commits.append(where.append(NewEvents.of(rows)).number)
+    with where.engine.connect() as connection:
+        found = stretches(connection, where.tables, commits[0] - 1)
+        portions = [read_portion(connection, where.tables, [one]) for one in reversed(found)]
+    rows = [portion._row for portion in portions]
+    joined = b"".join(row[0] for row in rows)
+    parts = "[" + ",".join(row[3].strip().removeprefix("[").removesuffix("]") for row in rows) + "]"
+
+    def whole(_: Stretch) -> Postings:
+        raise AssertionError
+
+    portion = Portion(found, (joined, None, None, parts), whole)
+    assert [each.stretch.number for each in portion.events()] == commits
+    for each, alone in zip(portion.events(), reversed(portions), strict=True):
+        (expected,) = alone.events()
+        assert isinstance(each.postings, AlikePostings)
+        assert isinstance(expected.postings, AlikePostings)
+        assert each.postings.entry() == expected.postings.entry()
 
 
 def test_sums_beyond_64_bits_of_postings_that_are_alike(made_url: str):
