@@ -87,17 +87,25 @@ class MovementValues(Struct):
 
 
 def _columns(sums: Sums) -> tuple[list[str], list[int], list[int], list[int]]:
-    if max(sums.lines) <= SAFE_LINES:
+    if _are_safe(sums):
         return list(sums.places), sums.debits, sums.credits, sums.lines
-    accounts, debits, credits_, lines = map(list, zip(*_rows(sums), strict=True))
+    accounts, debits, credits_, lines = map(list, zip(*_in_parts(sums), strict=True))
     return accounts, debits, credits_, lines
 
 
 def _rows(sums: Sums) -> Iterator[tuple[Any, ...]]:
+    return sums.rows() if _are_safe(sums) else _in_parts(sums)
+
+
+def _are_safe(sums: Sums) -> bool:
+    return max(sums.lines) <= SAFE_LINES
+
+
+def _in_parts(sums: Sums) -> Iterator[tuple[Any, ...]]:
     """Account, debit, credit and lines, in several rows where the sums may not fit 64 bits."""
     for account, *amounts in sums.rows():
         *_, lines = amounts
-        count = max(1, -(-lines // SAFE_LINES))
+        count = -(-lines // SAFE_LINES)
         for part in range(count):
             yield (account, *(_part(amount, part, count) for amount in amounts))
 

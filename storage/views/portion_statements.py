@@ -16,8 +16,11 @@ from typing import Final
 from ...domain.events import RecordAttempted, RecordReversed, RecordSucceeded
 from ...domain.postings import END, FIRST_ENTRY, LINES, MARK, NO_TEXT, SECOND_ENTRY, TEXT
 
-_POSTINGS: Final = (RecordSucceeded.TOPIC, RecordReversed.TOPIC)
-_CUTS: Final = {
+OTHERS_END: Final = b"\n"
+"""Behind the other events of a commit; no JSON that a database writes has it."""
+
+_BYTES: Final = {
+    "others_end": OTHERS_END,
     "first_entry": FIRST_ENTRY,
     "second_entry": SECOND_ENTRY,
     "lines": LINES,
@@ -26,7 +29,7 @@ _CUTS: Final = {
     "end": END,
     "mark": MARK,
 }
-"""What the statements call the bytes at which they cut."""
+"""What the statements call the bytes at which they cut, and at which theirs is cut."""
 
 
 @lru_cache(maxsize=16)
@@ -43,14 +46,13 @@ def select_portion(dialect: str, commits: str, events: str, *, others: bool) -> 
         others: whether the other events are wanted.
     """
     literal, postings, singly = _STATEMENTS[dialect]
-    posted, taken_back = _POSTINGS
     names = {
         "commits": commits,
         "events": events,
-        "posted": f"'{posted}'",
-        "taken_back": f"'{taken_back}'",
+        "posted": f"'{RecordSucceeded.TOPIC}'",
+        "taken_back": f"'{RecordReversed.TOPIC}'",
         "attempted": f"'{RecordAttempted.TOPIC}'",
-        **{name: literal.format(bytes_.hex()) for name, bytes_ in _CUTS.items()},
+        **{name: literal.format(bytes_.hex()) for name, bytes_ in _BYTES.items()},
     }
     read_singly = singly.format(**names) if others else "NULL"
     return postings.format(**names, others=read_singly)
@@ -85,7 +87,7 @@ _STATEMENTS: Final = {
             FROM placed
         ), read AS MATERIALIZED (
             SELECT number, begin, end, opening, (
-                SELECT CAST(coalesce(group_concat({others}, ','), '') || char(10) || coalesce(
+                SELECT CAST(coalesce(group_concat({others}, ','), '') || {others_end} || coalesce(
                     '[' || rtrim(replace(replace(replace(
                         group_concat(CASE topic
                             WHEN {posted} THEN substr(state, coalesce(
@@ -181,7 +183,7 @@ _STATEMENTS: Final = {
             ) AS checked
         ), parts AS MATERIALIZED (
             SELECT cut.number, opening, alike, whole.*,
-                convert_to(coalesce({others}, ''), 'UTF8') || '\\x0a'::bytea
+                convert_to(coalesce({others}, ''), 'UTF8') || {others_end}
                 || CASE WHEN alike THEN '['::bytea || lines || ']'::bytea ELSE '' END AS found
             FROM (
                 SELECT *, lines IS NOT NULL AND position({mark} IN lines) = 0 AS alike
@@ -215,8 +217,9 @@ _STATEMENTS: Final = {
 """Database to how it writes bytes, how postings are read, and the other events.
 
 SQLite has bytes checked, which it lets anything else stand for; what is joined is cast, so that its
-length is one in bytes. It reads all of a commit in one go, other events up to the first end of a
-line, which no JSON has in it. Nothing is looked for twice: to look for bytes, and to copy them from
-one step to the next, is most of what a statement costs. So an opening is looked for from three
-quarters of the way to where the first posting has it, and from the start where it is missed there.
+length is one in bytes. It reads all of a commit in one go. Nothing is looked for twice: to look for
+bytes, and to copy them from one step to the next, is most of what a statement costs. So an opening
+is looked for from three quarters of the way to where the first posting has it, and from the start
+where it is missed there. ``LIMIT -1`` and ``OFFSET 0`` keep what is looked for once from being
+looked for wherever it is used.
 """

@@ -21,7 +21,7 @@ from ...domain.postings import NO_STATES, AlikePostings, Postings
 from ...projections.changes import Recorded
 from ..schema import LogTables
 from ..soundness import event_at
-from .portion_statements import select_portion
+from .portion_statements import OTHERS_END, select_portion
 
 EVENTS_AT_ONCE: Final = 10_000
 """How many events are read and written together; a larger commit counts as one. Two lots of their
@@ -141,11 +141,11 @@ class Portion:
 
     def _parts(self) -> Iterator[tuple[int, tuple[bytes, Postings | AlikePostings]]]:
         found, posted, taken_back, parts = self._row
-        found, posted, taken_back = found or b"", _Cut(posted), _Cut(taken_back)
+        posted, taken_back = _Cut(posted), _Cut(taken_back)
         commits = {commit.number: commit for commit in self.commits}
         view, start = memoryview(found), 0
         for part in _PARTS.decode(parts):
-            middle, stop = found.index(b"\n", start), start + part.length
+            middle, stop = found.index(OTHERS_END, start), start + part.length
             postings: Postings | AlikePostings
             if part.alike:
                 opening = bytes.fromhex(part.opening or "")

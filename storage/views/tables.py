@@ -205,7 +205,7 @@ class ViewTables(Struct, frozen=True):
 @lru_cache(maxsize=16)
 def generation_tables(generation: int) -> ViewTables:
     """The tables of a generation, from 1."""
-    return _view_tables(f"_g{generation}")
+    return _view_tables(_suffix(generation))
 
 
 @lru_cache(maxsize=1)
@@ -222,7 +222,11 @@ def scratch_tables() -> ViewTables:
 
 def generation_names(generation: int) -> list[str]:
     """What the tables of a generation are called; to describe their columns as well takes long."""
-    return [f"{view}_g{generation}" for view in COLUMNS]
+    return [view + _suffix(generation) for view in COLUMNS]
+
+
+def _suffix(generation: int) -> str:
+    return f"_g{generation}"
 
 
 def generation_of(table: str) -> int | None:
